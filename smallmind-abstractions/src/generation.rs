@@ -1,0 +1,196 @@
+//! What is asked of a model and what comes back.
+
+use crate::TokenId;
+use std::time::Duration;
+
+/// The text to continue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// Text, tokenized with the model's own settings for BOS and EOS. Control
+    /// tokens written in it are plain text unless
+    /// [`GenerationOptions::parse_special`] is set.
+    Text(String),
+    /// Token ids, used as they are.
+    Tokens(Vec<TokenId>),
+}
+
+impl From<&str> for Prompt {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Prompt {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Vec<TokenId>> for Prompt {
+    fn from(tokens: Vec<TokenId>) -> Self {
+        Self::Tokens(tokens)
+    }
+}
+
+/// A prompt and how to continue it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerationRequest {
+    /// What to continue.
+    pub prompt: Prompt,
+    /// How to continue it.
+    pub options: GenerationOptions,
+}
+
+impl GenerationRequest {
+    /// A request with default options: greedy, until the model ends its text
+    /// or the context is full.
+    pub fn new(prompt: impl Into<Prompt>) -> Self {
+        Self { prompt: prompt.into(), options: GenerationOptions::default() }
+    }
+
+    /// The same request with other options.
+    #[must_use]
+    pub fn with_options(mut self, options: GenerationOptions) -> Self {
+        self.options = options;
+        self
+    }
+}
+
+/// How to continue a prompt.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct GenerationOptions {
+    /// The largest number of tokens to generate; `None` is until the model
+    /// ends its text or the context is full.
+    pub max_tokens: Option<usize>,
+    /// How the next token is chosen.
+    pub sampling: SamplingOptions,
+    /// Whether control tokens written in a text prompt become those tokens.
+    /// Off by default: a user's text must not be able to smuggle them in.
+    pub parse_special: bool,
+}
+
+/// How the next token is chosen.
+///
+/// Filters apply in this order: top-k, top-p, min-p, temperature.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SamplingOptions {
+    /// Divides the logits. `0.0` is greedy: always the most probable token,
+    /// the lowest id among equals, whatever the other fields say.
+    pub temperature: f32,
+    /// Keeps the `top_k` most probable tokens; `0` keeps all.
+    pub top_k: usize,
+    /// Keeps the most probable tokens whose probabilities first sum to
+    /// `top_p` (Holtzman et al. 2019); `1.0` keeps all.
+    pub top_p: f32,
+    /// Keeps tokens at least `min_p` times as probable as the most probable
+    /// one (Nguyen et al. 2024); `0.0` keeps all.
+    pub min_p: f32,
+    /// Seeds the random generator: same model, prompt, options and seed, same
+    /// tokens.
+    pub seed: u64,
+}
+
+impl Default for SamplingOptions {
+    /// Greedy.
+    fn default() -> Self {
+        Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, seed: 0 }
+    }
+}
+
+/// Why a generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FinishReason {
+    /// The model produced an end-of-generation token.
+    EndOfGeneration,
+    /// [`GenerationOptions::max_tokens`] was reached.
+    MaxTokens,
+    /// The context window is full.
+    ContextFull,
+    /// The caller cancelled.
+    Cancelled,
+    /// The caller's deadline passed.
+    TimedOut,
+}
+
+impl FinishReason {
+    /// A stable lower-case name, for JSON and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EndOfGeneration => "end_of_generation",
+            Self::MaxTokens => "max_tokens",
+            Self::ContextFull => "context_full",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+/// How many tokens a generation took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Tokens generated, without the end-of-generation token.
+    pub completion_tokens: usize,
+}
+
+/// Where the time of a generation went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timings {
+    /// Running the prompt through the model.
+    pub prefill: Duration,
+    /// Producing the tokens after the first: forward passes and sampling.
+    pub decode: Duration,
+    /// From the call to the first token.
+    pub time_to_first_token: Duration,
+    /// Forward passes in `decode`: one less than the tokens sampled.
+    pub decode_steps: usize,
+}
+
+impl Timings {
+    /// Prompt tokens a second, or `None` where nothing was measured.
+    pub fn prefill_rate(&self, usage: &Usage) -> Option<f64> {
+        rate(usage.prompt_tokens, self.prefill)
+    }
+
+    /// Decoded tokens a second, or `None` where nothing was measured.
+    pub fn decode_rate(&self) -> Option<f64> {
+        rate(self.decode_steps, self.decode)
+    }
+}
+
+fn rate(count: usize, time: Duration) -> Option<f64> {
+    (count > 0 && !time.is_zero()).then(|| count as f64 / time.as_secs_f64())
+}
+
+/// What a streaming generation yields.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum GenerationEvent {
+    /// A token was chosen.
+    Token {
+        /// Its id.
+        id: TokenId,
+        /// The text that became complete with it; empty while a UTF-8
+        /// character is still incomplete.
+        text: String,
+    },
+    /// The generation ended; nothing follows.
+    Finished(GenerationResult),
+}
+
+/// A finished generation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerationResult {
+    /// The text generated, without the prompt.
+    pub text: String,
+    /// The ids generated, without the end-of-generation token.
+    pub tokens: Vec<TokenId>,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+    /// How many tokens it took.
+    pub usage: Usage,
+    /// Where the time went.
+    pub timings: Timings,
+}
