@@ -1,1 +1,8 @@
-//! placeholder while the workspace is laid out
+//! GGUF containers, tensors, kernels, architectures, KV cache and sampling.
+
+mod error;
+mod kernels;
+mod sampling;
+
+pub use error::Error;
+pub use sampling::Sampler;

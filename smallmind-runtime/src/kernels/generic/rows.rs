@@ -1,0 +1,165 @@
+//! What is done to one token's activations between matrix products.
+
+use super::matmul::QuantizedChunk;
+use crate::kernels::layout::CHUNK;
+use crate::kernels::simd::{LANES, Simd, exp, max_lanes, sum_lanes};
+
+#[inline(always)]
+fn lanes<S: Simd>(s: S, x: S::F32) -> [f32; LANES] {
+    let mut out = [0.0; LANES];
+    s.store(x, &mut out);
+    out
+}
+
+/// Calls `f` for each sixteen values; the last, partial, vector is padded with
+/// zeros and only its own part is written back.
+#[inline(always)]
+fn for_lanes<S: Simd>(s: S, x: &mut [f32], mut f: impl FnMut(usize, S::F32) -> S::F32) {
+    let (vectors, rest) = x.as_chunks_mut::<LANES>();
+    for (i, v) in vectors.iter_mut().enumerate() {
+        let y = f(i * LANES, s.load(v));
+        s.store(y, v);
+    }
+    if !rest.is_empty() {
+        let at = vectors.len() * LANES;
+        let mut padded = [0.0; LANES];
+        padded[..rest.len()].copy_from_slice(rest);
+        rest.copy_from_slice(&lanes(s, f(at, s.load(&padded)))[..rest.len()]);
+    }
+}
+
+/// `x[at..at + 16]`, padded with zeros.
+#[inline(always)]
+fn load_padded<S: Simd>(s: S, x: &[f32], at: usize) -> S::F32 {
+    let rest = &x[at..];
+    if let Some(full) = rest.first_chunk::<LANES>() {
+        return s.load(full);
+    }
+    let mut padded = [0.0; LANES];
+    padded[..rest.len()].copy_from_slice(rest);
+    s.load(&padded)
+}
+
+/// `out = x / sqrt(mean(x²) + epsilon) * weight` (Zhang and Sennrich 2019).
+#[inline(always)]
+pub(crate) fn rms_norm<S: Simd>(s: S, x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
+    let mut squares = s.splat(0.0);
+    for at in (0..x.len()).step_by(LANES) {
+        let v = load_padded(s, x, at);
+        squares = s.fma(v, v, squares);
+    }
+    let mean = sum_lanes(lanes(s, squares)) / x.len() as f32;
+    let scale = s.splat(1.0 / (mean + epsilon).sqrt());
+    out.copy_from_slice(x);
+    for_lanes(s, out, |at, v| s.mul(s.mul(v, scale), load_padded(s, weight, at)));
+}
+
+/// Which function gates a feed-forward layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// `x * sigmoid(x)` (SwiGLU; Shazeer 2020).
+    Silu,
+    /// The tanh approximation of GELU (Hendrycks and Gimpel 2016).
+    Gelu,
+}
+
+/// `gate = f(gate) * up`.
+#[inline(always)]
+pub(crate) fn gate<S: Simd>(s: S, function: Gate, gate: &mut [f32], up: &[f32]) {
+    let one = s.splat(1.0);
+    // Both functions are `x * sigmoid(y)`; tanh(u) is 2 sigmoid(2u) - 1.
+    let gated = |x, neg_y, up| s.mul(s.div(x, s.add(one, exp(s, neg_y))), up);
+    match function {
+        Gate::Silu => {
+            for_lanes(s, gate, |at, x| gated(x, s.mul(x, s.splat(-1.0)), load_padded(s, up, at)))
+        }
+        Gate::Gelu => for_lanes(s, gate, |at, x| {
+            const MINUS_2_SQRT_2_OVER_PI: f32 = -1.595_769_1;
+            let cubic = s.fma(s.mul(s.mul(x, x), s.splat(0.044_715)), x, x);
+            gated(x, s.mul(cubic, s.splat(MINUS_2_SQRT_2_OVER_PI)), load_padded(s, up, at))
+        }),
+    }
+}
+
+/// `x += y`.
+#[inline(always)]
+pub(crate) fn add<S: Simd>(s: S, x: &mut [f32], y: &[f32]) {
+    for_lanes(s, x, |at, v| s.add(v, load_padded(s, y, at)));
+}
+
+/// Quantizes a token to signed bytes, 32 to a scale, into lane `t` of a tile.
+#[inline(always)]
+pub(crate) fn quantize<S: Simd, const T: usize>(
+    s: S,
+    x: &[f32],
+    tile: &mut [QuantizedChunk<T>],
+    t: usize,
+) {
+    for (x, chunk) in x.as_chunks::<CHUNK>().0.iter().zip(tile) {
+        let halves = [load_padded(s, x, 0), load_padded(s, x, LANES)];
+        let largest = max_lanes(lanes(s, s.max(s.abs(halves[0]), s.abs(halves[1]))));
+        let scale = largest / 127.0;
+        let inverse = s.splat(if largest > 0.0 { 127.0 / largest } else { 0.0 });
+        let mut codes = [[0i8; LANES]; 2];
+        let mut sums = [0i32; 2];
+        for half in 0..2 {
+            s.narrow_i8(s.round(s.mul(halves[half], inverse)), &mut codes[half]);
+            sums[half] = codes[half].iter().map(|&c| i32::from(c)).sum();
+        }
+        let sum = sums[0] + sums[1];
+        chunk.codes[t] = bytemuck::cast(codes);
+        chunk.scale[t] = scale;
+        chunk.bias[t] = -128 * sum;
+        chunk.sum[t] = scale * sum as f32;
+        for half in 0..2 {
+            chunk.half_bias[half][t] = -128 * sums[half];
+            chunk.half_sum[half][t] = scale * sums[half] as f32;
+        }
+    }
+}
+
+/// Where the two halves of a rotated pair lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RopePairs {
+    /// Dimensions `2i` and `2i + 1` (Su et al. 2021).
+    Adjacent,
+    /// Dimensions `i` and `i + n/2` (GPT-NeoX).
+    Halves,
+}
+
+/// Rotates the first `2 * cos.len()` dimensions of one head.
+#[inline(always)]
+pub(crate) fn rope(pairs: RopePairs, x: &mut [f32], cos: &[f32], sin: &[f32]) {
+    match pairs {
+        RopePairs::Adjacent => {
+            for ((pair, c), s) in x.as_chunks_mut::<2>().0.iter_mut().zip(cos).zip(sin) {
+                let [a, b] = *pair;
+                *pair = [a * c - b * s, a * s + b * c];
+            }
+        }
+        RopePairs::Halves => {
+            let (low, rest) = x.split_at_mut(cos.len());
+            for (((a, b), c), s) in low.iter_mut().zip(rest).zip(cos).zip(sin) {
+                (*a, *b) = (*a * c - *b * s, *a * s + *b * c);
+            }
+        }
+    }
+}
+
+/// IEEE half precision to single.
+#[inline(always)]
+pub(crate) fn widen_f16<S: Simd>(s: S, from: &[u16], to: &mut [f32]) {
+    let (from, to) = (from.as_chunks::<LANES>().0, to.as_chunks_mut::<LANES>().0);
+    for (from, to) in from.iter().zip(to) {
+        s.store(s.widen_f16(from), to);
+    }
+}
+
+/// Single to IEEE half precision; lengths are multiples of sixteen.
+#[inline(always)]
+pub(crate) fn narrow_f16<S: Simd>(s: S, from: &[f32], to: &mut [u16]) {
+    let (from, to) = (from.as_chunks::<LANES>().0, to.as_chunks_mut::<LANES>().0);
+    for (from, to) in from.iter().zip(to) {
+        s.narrow_f16(s.load(from), to);
+    }
+}

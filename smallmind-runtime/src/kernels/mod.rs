@@ -1,0 +1,28 @@
+//! The arithmetic, for each instruction set.
+//!
+//! [`generic`] holds every algorithm once, over the sixteen-lane vectors of
+//! [`simd`]; [`scalar`] and [`x86_64`] hold the lanes. [`layout`] says how
+//! packed weights lie in memory, [`pack`] brings them there, [`matmul`] spreads
+//! products over threads, and [`threads`] has the threads. [`Kernels`] is the
+//! table of functions, chosen once by [`Kernels::best`].
+//!
+//! Kernels never allocate. All of them give the same bits on every
+//! instruction set.
+
+pub(crate) mod generic;
+pub(crate) mod layout;
+pub(crate) mod matmul;
+pub(crate) mod pack;
+mod scalar;
+pub(crate) mod simd;
+mod table;
+#[cfg(test)]
+mod tests;
+pub(crate) mod threads;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+pub(crate) use generic::attention::{BLOCK, Block, Softmax, Visible};
+pub(crate) use generic::rows::{Gate, RopePairs};
+pub use table::Level;
+pub(crate) use table::{Format, Kernels};

@@ -1,0 +1,398 @@
+//! Weights from ggml's blocks to panels.
+//!
+//! The source of the block formats is ggml's `ggml-common.h` and its
+//! dequantization functions, as published with GGUF.
+
+use super::generic::matmul::{Brain, Float, Half, Single};
+use super::layout::{
+    Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Flat, FlatMin, Nonlinear4, SuperMin, SuperSigned,
+};
+use super::layout::{CHUNK, Codes, PANEL, Scales, array};
+use super::scalar::Scalar;
+use super::table::{Format, with_format};
+use crate::Error;
+use memmap2::MmapMut;
+use rayon::prelude::*;
+use smallmind_abstractions::CancellationToken;
+
+/// A matrix of weights in the layout that kernels read.
+#[derive(Debug)]
+pub(crate) struct PackedMatrix {
+    format: Format,
+    rows: usize,
+    cols: usize,
+    panel_bytes: usize,
+    /// Anonymous memory: page-aligned, and in huge pages where the system
+    /// grants them.
+    data: MmapMut,
+}
+
+impl Format {
+    /// Weights in one of ggml's blocks, and its bytes.
+    pub(crate) fn source_block(self) -> (usize, usize) {
+        match self {
+            Self::F32 => (1, 4),
+            Self::F16 | Self::BF16 => (1, 2),
+            Self::Q4_0 | Self::IQ4_NL => (32, 18),
+            Self::Q4_1 => (32, 20),
+            Self::Q5_0 => (32, 22),
+            Self::Q5_1 => (32, 24),
+            Self::Q8_0 => (32, 34),
+            Self::Q2_K => (256, 84),
+            Self::Q3_K => (256, 110),
+            Self::Q4_K => (256, 144),
+            Self::Q5_K => (256, 176),
+            Self::Q6_K => (256, 210),
+            Self::IQ4_XS => (256, 136),
+        }
+    }
+}
+
+impl PackedMatrix {
+    /// Packs `rows` rows of `cols` weights in ggml's blocks.
+    ///
+    /// `source` holds the rows one after the other and has exactly their size;
+    /// `cols` is a multiple of the block.
+    pub(crate) fn pack(
+        format: Format,
+        rows: usize,
+        cols: usize,
+        source: &[u8],
+        cancel: &CancellationToken,
+    ) -> Result<Self, Error> {
+        let (block, block_bytes) = format.source_block();
+        let row_bytes = cols / block * block_bytes;
+        assert!(cols.is_multiple_of(block) && source.len() == rows * row_bytes);
+        let panel_bytes = cols / format.unit_len() * format.unit_bytes();
+        let panels = rows.div_ceil(PANEL);
+        let mut data = anonymous(panels * panel_bytes)?;
+        data.par_chunks_exact_mut(panel_bytes)
+            .zip(source.par_chunks(PANEL * row_bytes))
+            .try_for_each(|(panel, rows)| {
+                cancel.check()?;
+                pack_panel(format, rows, row_bytes, panel);
+                Ok::<_, Error>(())
+            })?;
+        Ok(Self { format, rows, cols, panel_bytes, data })
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Outputs of a product.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Inputs of a product.
+    pub(crate) fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The number of panels.
+    pub(crate) fn panels(&self) -> usize {
+        self.rows.div_ceil(PANEL)
+    }
+
+    /// Bytes of a panel.
+    pub(crate) fn panel_bytes(&self) -> usize {
+        self.panel_bytes
+    }
+
+    /// The bytes of one panel.
+    #[inline]
+    pub(crate) fn panel(&self, index: usize) -> &[u8] {
+        &self.data[index * self.panel_bytes..][..self.panel_bytes]
+    }
+
+    /// One row as floats: `out` has a value for each column.
+    pub(crate) fn dequantize_row(&self, row: usize, out: &mut [f32]) {
+        let (panel, lane) = (self.panel(row / PANEL), row % PANEL);
+        macro_rules! quantized {
+            ($c:ty, $s:ty, ()) => {
+                dequantize::<$c, $s>(panel, lane, out)
+            };
+        }
+        macro_rules! float {
+            ($f:ty, ()) => {
+                for (w, out) in panel.chunks_exact(<$f>::BYTES).zip(out) {
+                    *out = <$f>::read(Scalar, w)[lane];
+                }
+            };
+        }
+        with_format!(self.format, quantized!(), float!());
+    }
+}
+
+fn anonymous(bytes: usize) -> Result<MmapMut, Error> {
+    let failed = |source| Error::OutOfMemory { bytes, source };
+    let map = MmapMut::map_anon(bytes.max(1)).map_err(failed)?;
+    #[cfg(target_os = "linux")]
+    if let Err(error) = map.advise(memmap2::Advice::HugePage) {
+        tracing::debug!(%error, "no huge pages for weights");
+    }
+    Ok(map)
+}
+
+fn dequantize<C: Codes, L: Scales>(panel: &[u8], lane: usize, out: &mut [f32]) {
+    let zero = if L::HAS_MIN { 0 } else { 1 << (C::BITS - 1) };
+    let units = panel.chunks_exact(super::layout::unit_bytes::<C, L>());
+    for (unit, out) in units.zip(out.chunks_exact_mut(L::CHUNKS * CHUNK)) {
+        let (head, chunks) = unit.split_at(L::HEAD);
+        let head = L::head(Scalar, head);
+        let chunks = chunks.chunks_exact(L::BYTES + C::BYTES);
+        for (chunk, out) in chunks.zip(out.as_chunks_mut::<CHUNK>().0) {
+            let (scales, codes) = chunk.split_at(L::BYTES);
+            let scales = L::read(Scalar, head, scales);
+            let codes = C::unpack(Scalar, codes);
+            for (k, out) in out.iter_mut().enumerate() {
+                let [scale, min] = scales[k / (CHUNK / L::GROUPS)];
+                let code = i32::from(codes[k / 4][lane * 4 + k % 4]) - zero;
+                *out = scale[lane] * code as f32 + min[lane];
+            }
+        }
+    }
+}
+
+fn pack_panel(format: Format, rows: &[u8], row_bytes: usize, panel: &mut [u8]) {
+    let (block, block_bytes) = format.source_block();
+    if !format.is_quantized() {
+        for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
+            let cells = panel.chunks_exact_mut(PANEL * block_bytes);
+            for (cell, weight) in cells.zip(row.chunks_exact(block_bytes)) {
+                cell[lane * block_bytes..][..block_bytes].copy_from_slice(weight);
+            }
+        }
+        return;
+    }
+    let mut blocks = [const { Block::ZERO }; PANEL];
+    for (i, unit) in panel.chunks_exact_mut(format.unit_bytes()).enumerate() {
+        for (b, row) in blocks.iter_mut().zip(rows.chunks_exact(row_bytes)) {
+            b.read(format, &row[i * block_bytes..][..block_bytes]);
+        }
+        debug_assert_eq!(block, format.unit_len());
+        macro_rules! quantized {
+            ($c:ty, $s:ty, ()) => {
+                write_unit::<$c, $s>(&blocks, unit)
+            };
+        }
+        macro_rules! float {
+            ($f:ty, ()) => {
+                ()
+            };
+        }
+        with_format!(format, quantized!(), float!());
+    }
+}
+
+/// One of ggml's blocks with its parts laid out plainly.
+struct Block {
+    d: [u8; 2],
+    min: [u8; 2],
+    /// Of each group of 16 or 32, as the format has it.
+    scales: [u8; 16],
+    mins: [u8; 16],
+    codes: [u8; 256],
+}
+
+impl Block {
+    const ZERO: Self =
+        Self { d: [0; 2], min: [0; 2], scales: [0; 16], mins: [0; 16], codes: [0; 256] };
+
+    fn read(&mut self, format: Format, b: &[u8]) {
+        match format {
+            Format::Q4_0 | Format::IQ4_NL => self.read_flat(b, None, None, 2),
+            Format::Q4_1 => self.read_flat(b, Some(2), None, 4),
+            Format::Q5_0 => self.read_flat(b, None, Some(2), 6),
+            Format::Q5_1 => self.read_flat(b, Some(2), Some(4), 8),
+            Format::Q8_0 => {
+                self.d = *array(b, 0);
+                for (code, &q) in self.codes.iter_mut().zip(&b[2..34]) {
+                    *code = q ^ 0x80;
+                }
+            }
+            Format::Q2_K => self.read_q2_k(b),
+            Format::Q3_K => self.read_q3_k(b),
+            Format::Q4_K => self.read_q45_k(b, None, array(b, 16)),
+            Format::Q5_K => self.read_q45_k(b, Some(array(b, 16)), array(b, 48)),
+            Format::Q6_K => self.read_q6_k(b),
+            Format::IQ4_XS => self.read_iq4_xs(b),
+            Format::F32 | Format::F16 | Format::BF16 => {}
+        }
+    }
+
+    /// 32 weights: nibbles of weights `i` and `i + 16` share a byte.
+    fn read_flat(&mut self, b: &[u8], min: Option<usize>, fifth: Option<usize>, nibbles: usize) {
+        self.d = *array(b, 0);
+        self.min = min.map_or([0; 2], |at| *array(b, at));
+        let fifth = fifth.map_or(0, |at| u32::from_le_bytes(*array(b, at)));
+        for (i, &q) in b[nibbles..nibbles + 16].iter().enumerate() {
+            self.codes[i] = (q & 15) | ((fifth >> i) as u8 & 1) << 4;
+            self.codes[i + 16] = (q >> 4) | ((fifth >> (i + 16)) as u8 & 1) << 4;
+        }
+    }
+
+    fn read_q2_k(&mut self, b: &[u8]) {
+        let (scales, quants): (&[u8; 16], &[u8; 64]) = (array(b, 0), array(b, 16));
+        (self.d, self.min) = (*array(b, 80), *array(b, 82));
+        self.scales = scales.map(|s| s & 15);
+        self.mins = scales.map(|s| s >> 4);
+        for (part, codes) in self.codes.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            let quants = &quants[part / 4 * 32..][..32];
+            for (code, q) in codes.iter_mut().zip(quants) {
+                *code = (q >> (part % 4 * 2)) & 3;
+            }
+        }
+    }
+
+    fn read_q3_k(&mut self, b: &[u8]) {
+        let (high, quants): (&[u8; 32], &[u8; 64]) = (array(b, 0), array(b, 32));
+        let scales: &[u8; 12] = array(b, 96);
+        self.d = *array(b, 108);
+        for k in 0..16 {
+            let low = scales[k % 8] >> (k / 8 * 4) & 15;
+            let upper = scales[8 + k % 4] >> (k / 4 * 2) & 3;
+            self.scales[k] = (low | upper << 4).wrapping_sub(32);
+        }
+        for (part, codes) in self.codes.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            let quants = &quants[part / 4 * 32..][..32];
+            for ((code, q), h) in codes.iter_mut().zip(quants).zip(high) {
+                *code = (q >> (part % 4 * 2)) & 3 | (h >> part & 1) << 2;
+            }
+        }
+    }
+
+    fn read_q45_k(&mut self, b: &[u8], fifth: Option<&[u8; 32]>, quants: &[u8; 128]) {
+        (self.d, self.min) = (*array(b, 0), *array(b, 2));
+        let s: &[u8; 12] = array(b, 4);
+        for j in 0..4 {
+            self.scales[j] = s[j] & 63;
+            self.mins[j] = s[j + 4] & 63;
+            self.scales[j + 4] = s[j + 8] & 15 | s[j] >> 6 << 4;
+            self.mins[j + 4] = s[j + 8] >> 4 | s[j + 4] >> 6 << 4;
+        }
+        for (part, codes) in self.codes.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            let quants = &quants[part / 2 * 32..][..32];
+            for (code, q) in codes.iter_mut().zip(quants) {
+                *code = q >> (part % 2 * 4) & 15;
+            }
+            if let Some(fifth) = fifth {
+                for (code, h) in codes.iter_mut().zip(fifth) {
+                    *code |= (h >> part & 1) << 4;
+                }
+            }
+        }
+    }
+
+    fn read_q6_k(&mut self, b: &[u8]) {
+        let (low, high): (&[u8; 128], &[u8; 64]) = (array(b, 0), array(b, 128));
+        self.scales = *array(b, 192);
+        self.d = *array(b, 208);
+        for (part, codes) in self.codes.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            let (half, quarter) = (part / 4, part % 4);
+            let low = &low[half * 64 + quarter % 2 * 32..][..32];
+            let high = &high[half * 32..][..32];
+            for ((code, l), h) in codes.iter_mut().zip(low).zip(high) {
+                *code = l >> (quarter / 2 * 4) & 15 | (h >> (quarter * 2) & 3) << 4;
+            }
+        }
+    }
+
+    fn read_iq4_xs(&mut self, b: &[u8]) {
+        self.d = *array(b, 0);
+        let (high, low) = (u16::from_le_bytes(*array(b, 2)), array::<4>(b, 4));
+        let quants: &[u8; 128] = array(b, 8);
+        for (part, codes) in self.codes.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            let scale =
+                low[part / 2] >> (part % 2 * 4) & 15 | ((high >> (part * 2)) as u8 & 3) << 4;
+            self.scales[part] = scale.wrapping_sub(32);
+            for (i, q) in quants[part * 16..][..16].iter().enumerate() {
+                codes[i] = q & 15;
+                codes[i + 16] = q >> 4;
+            }
+        }
+    }
+}
+
+fn write_unit<C: Codes, L: Scales>(blocks: &[Block; PANEL], unit: &mut [u8]) {
+    let (head, chunks) = unit.split_at_mut(L::HEAD);
+    write_halves(blocks, head);
+    for (c, chunk) in chunks.chunks_exact_mut(L::BYTES + C::BYTES).enumerate() {
+        let (scales, codes) = chunk.split_at_mut(L::BYTES);
+        if L::HEAD == 0 {
+            write_halves(blocks, scales);
+        } else {
+            write_groups::<L>(blocks, c, scales);
+        }
+        write_codes::<C>(blocks, c, codes);
+    }
+}
+
+/// The `f16` scales of the rows, then the minimums where there is room.
+fn write_halves(blocks: &[Block; PANEL], to: &mut [u8]) {
+    let (scales, mins) = to.split_at_mut(to.len().min(2 * PANEL));
+    for (to, b) in scales.as_chunks_mut::<2>().0.iter_mut().zip(blocks) {
+        *to = b.d;
+    }
+    for (to, b) in mins.as_chunks_mut::<2>().0.iter_mut().zip(blocks) {
+        *to = b.min;
+    }
+}
+
+fn write_groups<L: Scales>(blocks: &[Block; PANEL], chunk: usize, to: &mut [u8]) {
+    let bytes = to.len() / L::GROUPS;
+    for (g, to) in to.chunks_exact_mut(bytes).enumerate() {
+        let (scales, mins) = to.split_at_mut(PANEL);
+        let group = chunk * L::GROUPS + g;
+        for (to, b) in scales.iter_mut().zip(blocks) {
+            *to = b.scales[group];
+        }
+        for (to, b) in mins.iter_mut().zip(blocks) {
+            *to = b.mins[group];
+        }
+    }
+}
+
+/// The codes of a chunk as the kernels unpack them; see [`super::layout`].
+fn write_codes<C: Codes>(blocks: &[Block; PANEL], chunk: usize, to: &mut [u8]) {
+    let mut vectors = [[0u8; 64]; 8];
+    for (lane, b) in blocks.iter().enumerate() {
+        let codes = &b.codes[chunk * CHUNK..][..CHUNK];
+        for (v, four) in vectors.iter_mut().zip(codes.as_chunks::<4>().0) {
+            v[lane * 4..lane * 4 + 4].copy_from_slice(four);
+        }
+    }
+    // How many bits each part of `to` takes of a code, and from which on.
+    let parts: &[(u32, u32)] = match C::BYTES {
+        128 => &[(2, 0)],
+        192 => &[(2, 0), (1, 2)],
+        256 => &[(4, 0)],
+        320 => &[(4, 0), (1, 4)],
+        384 => &[(4, 0), (2, 4)],
+        _ => &[(8, 0)],
+    };
+    to.fill(0);
+    let mut to = to;
+    for &(bits, from) in parts {
+        let bytes = 64 * bits as usize;
+        let (part, rest) = to.split_at_mut(bytes);
+        to = rest;
+        write_part(&vectors, bits, from, part);
+    }
+}
+
+fn write_part(vectors: &[[u8; 64]; 8], bits: u32, from: u32, to: &mut [u8]) {
+    let mask = (1u16 << bits).wrapping_sub(1) as u8;
+    let to = to.as_chunks_mut::<64>().0;
+    for (j, v) in vectors.iter().enumerate() {
+        // Nibbles alternate between the halves of the eight vectors; other
+        // widths fill a packed vector before the next.
+        let per_byte = 8 / bits as usize;
+        let (packed, place) = if bits == 4 { (j % 4, j / 4) } else { (j / per_byte, j % per_byte) };
+        let shift = place as u32 * bits;
+        for (to, code) in to[packed].iter_mut().zip(v) {
+            *to |= ((code >> from) & mask) << shift;
+        }
+    }
+}

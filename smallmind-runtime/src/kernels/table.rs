@@ -1,0 +1,433 @@
+//! The table of kernels and how one is chosen.
+
+use super::generic::attention::{self, Block, Softmax, Visible};
+use super::generic::matmul::{self, Brain, Float, Half, QuantizedChunk, Single};
+use super::generic::rows::{self, Gate, RopePairs};
+use super::layout::{
+    Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Codes, Flat, FlatMin, Nonlinear4, Scales, SuperMin,
+    SuperSigned, unit_bytes,
+};
+use super::scalar::Scalar;
+use super::simd::{LANES, Simd};
+#[cfg(target_arch = "x86_64")]
+use super::x86_64::{Avx2, Avx512};
+use crate::Error;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+/// The environment variable that forces a [`Level`].
+const FORCE: &str = "SMALLMIND_KERNELS";
+
+/// An instruction set that there are kernels for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Plain Rust, for any CPU.
+    Scalar,
+    /// AVX2, FMA and F16C.
+    Avx2,
+    /// AVX-512 F, BW, VL, DQ and VNNI.
+    Avx512,
+}
+
+impl Level {
+    /// All levels, the fastest last.
+    pub const ALL: [Self; 3] = [Self::Scalar, Self::Avx2, Self::Avx512];
+
+    /// The name that `SMALLMIND_KERNELS` takes.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    /// Whether this CPU has it.
+    pub fn is_available(self) -> bool {
+        Kernels::new(self).is_some()
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Level {
+    type Err = ();
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|l| l.as_str() == name).ok_or(())
+    }
+}
+
+/// How the weights of a packed matrix are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+#[allow(non_camel_case_types, reason = "the names of ggml's types")]
+pub(crate) enum Format {
+    F32,
+    F16,
+    BF16,
+    Q4_0,
+    Q4_1,
+    Q5_0,
+    Q5_1,
+    Q8_0,
+    Q2_K,
+    Q3_K,
+    Q4_K,
+    Q5_K,
+    Q6_K,
+    IQ4_NL,
+    IQ4_XS,
+}
+
+/// Calls a generic function with the codes and scales of a quantized format.
+macro_rules! with_format {
+    ($format:expr, $quantized:ident ! $args:tt, $float:ident ! $float_args:tt) => {
+        match $format {
+            Format::F32 => $float!(Single, $float_args),
+            Format::F16 => $float!(Half, $float_args),
+            Format::BF16 => $float!(Brain, $float_args),
+            Format::Q4_0 => $quantized!(Bits4, Flat, $args),
+            Format::Q4_1 => $quantized!(Bits4, FlatMin, $args),
+            Format::Q5_0 => $quantized!(Bits5, Flat, $args),
+            Format::Q5_1 => $quantized!(Bits5, FlatMin, $args),
+            Format::Q8_0 => $quantized!(Bits8, Flat, $args),
+            Format::Q2_K => $quantized!(Bits2, SuperMin<2>, $args),
+            Format::Q3_K => $quantized!(Bits3, SuperSigned<2>, $args),
+            Format::Q4_K => $quantized!(Bits4, SuperMin<1>, $args),
+            Format::Q5_K => $quantized!(Bits5, SuperMin<1>, $args),
+            Format::Q6_K => $quantized!(Bits6, SuperSigned<2>, $args),
+            Format::IQ4_NL => $quantized!(Nonlinear4, Flat, $args),
+            Format::IQ4_XS => $quantized!(Nonlinear4, SuperSigned<1>, $args),
+        }
+    };
+}
+
+pub(crate) use with_format;
+
+impl Format {
+    /// Whether products take quantized activations, rather than floats.
+    pub(crate) fn is_quantized(self) -> bool {
+        !matches!(self, Self::F32 | Self::F16 | Self::BF16)
+    }
+
+    /// Weights along a row that come as one whole.
+    pub(crate) fn unit_len(self) -> usize {
+        macro_rules! quantized {
+            ($c:ty, $s:ty, ()) => {
+                <$s>::CHUNKS * super::layout::CHUNK
+            };
+        }
+        macro_rules! float {
+            ($f:ty, ()) => {
+                1
+            };
+        }
+        with_format!(self, quantized!(), float!())
+    }
+
+    /// Bytes of a unit of a whole panel.
+    pub(crate) fn unit_bytes(self) -> usize {
+        macro_rules! quantized {
+            ($c:ty, $s:ty, ()) => {
+                unit_bytes::<$c, $s>()
+            };
+        }
+        macro_rules! float {
+            ($f:ty, ()) => {
+                <$f as matmul::Float>::BYTES
+            };
+        }
+        with_format!(self, quantized!(), float!())
+    }
+}
+
+type Tile = unsafe fn(&[u8], &[u32], &mut [f32]);
+type SelectTile = fn(Format, usize) -> Tile;
+type RmsNorm = unsafe fn(&[f32], &[f32], f32, &mut [f32]);
+type GateFn = unsafe fn(Gate, &mut [f32], &[f32]);
+type Add = unsafe fn(&mut [f32], &[f32]);
+type Quantize = unsafe fn(&[f32], usize, &mut [u32], usize);
+type Rope = unsafe fn(RopePairs, &mut [f32], &[f32], &[f32]);
+type Widen = unsafe fn(&[u16], &mut [f32]);
+type Narrow = unsafe fn(&[f32], &mut [u16]);
+type AttendBlock = unsafe fn(Block<'_>, &[f32], &[Visible], &mut [Softmax], &mut [f32]);
+type Fold = unsafe fn(&mut Softmax, &mut [f32], Softmax, &[f32]);
+type Finish = unsafe fn(Softmax, &mut [f32]);
+
+/// The kernels of one instruction set.
+#[derive(Debug)]
+pub(crate) struct Kernels {
+    level: Level,
+    tile_width: usize,
+    select_tile: SelectTile,
+    rms_norm: RmsNorm,
+    gate: GateFn,
+    add: Add,
+    quantize: Quantize,
+    rope: Rope,
+    widen_f16: Widen,
+    narrow_f16: Narrow,
+    attend_block: AttendBlock,
+    fold: Fold,
+    finish: Finish,
+}
+
+#[inline(always)]
+fn quantized_tile<S: Simd, C: Codes, L: Scales, const T: usize>(
+    s: S,
+    weights: &[u8],
+    activations: &[u32],
+    out: &mut [f32],
+) {
+    // Tiles wider than the registers hold are never asked for.
+    if T <= S::TILE {
+        let a = bytemuck::cast_slice::<u32, QuantizedChunk<T>>(activations);
+        matmul::quantized::<S, C, L, T>(s, weights, a, tile_out(out));
+    }
+}
+
+#[inline(always)]
+fn float_tile<S: Simd, F: Float, const T: usize>(
+    s: S,
+    weights: &[u8],
+    activations: &[u32],
+    out: &mut [f32],
+) {
+    if T <= S::TILE {
+        let a = bytemuck::cast_slice::<u32, [f32; T]>(activations);
+        matmul::float::<S, F, T>(s, weights, a, tile_out(out));
+    }
+}
+
+#[inline(always)]
+fn tile_out<const T: usize>(out: &mut [f32]) -> &mut [[f32; LANES]; T] {
+    out.as_chunks_mut().0.first_chunk_mut().expect("sixteen outputs a token")
+}
+
+#[inline(always)]
+fn quantize<S: Simd>(s: S, x: &[f32], width: usize, tile: &mut [u32], t: usize) {
+    match width {
+        1 => rows::quantize::<S, 1>(s, x, bytemuck::cast_slice_mut(tile), t),
+        4 => rows::quantize::<S, 4>(s, x, bytemuck::cast_slice_mut(tile), t),
+        _ => rows::quantize::<S, 16>(s, x, bytemuck::cast_slice_mut(tile), t),
+    }
+}
+
+/// Compiles every kernel for the lanes `$simd` with `$features` enabled.
+macro_rules! kernels {
+    ($level:expr, $simd:ty, $make:expr $(, $features:literal)?) => {{
+        $(#[target_feature(enable = $features)])?
+        fn quantized<C: Codes, L: Scales, const T: usize>(w: &[u8], a: &[u32], out: &mut [f32]) {
+            quantized_tile::<_, C, L, T>($make, w, a, out);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn float<F: Float, const T: usize>(w: &[u8], a: &[u32], out: &mut [f32]) {
+            float_tile::<_, F, T>($make, w, a, out);
+        }
+        fn select<const T: usize>(format: Format) -> Tile {
+            macro_rules! quantized {
+                ($c:ty, $l:ty, ()) => {
+                    quantized::<$c, $l, T>
+                };
+            }
+            macro_rules! float {
+                ($f:ty, ()) => {
+                    float::<$f, T>
+                };
+            }
+            with_format!(format, quantized!(), float!())
+        }
+        fn select_tile(format: Format, width: usize) -> Tile {
+            match width {
+                1 => select::<1>(format),
+                4 => select::<4>(format),
+                _ => select::<16>(format),
+            }
+        }
+        $(#[target_feature(enable = $features)])?
+        fn rms_norm(x: &[f32], w: &[f32], epsilon: f32, out: &mut [f32]) {
+            rows::rms_norm($make, x, w, epsilon, out);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn gate(function: Gate, gate: &mut [f32], up: &[f32]) {
+            rows::gate($make, function, gate, up);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn add(x: &mut [f32], y: &[f32]) {
+            rows::add($make, x, y);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn quantize_entry(x: &[f32], width: usize, tile: &mut [u32], t: usize) {
+            quantize($make, x, width, tile, t);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn rope(pairs: RopePairs, x: &mut [f32], cos: &[f32], sin: &[f32]) {
+            rows::rope(pairs, x, cos, sin);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn widen_f16(from: &[u16], to: &mut [f32]) {
+            rows::widen_f16($make, from, to);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn narrow_f16(from: &[f32], to: &mut [u16]) {
+            rows::narrow_f16($make, from, to);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn attend_block(
+            block: Block<'_>,
+            queries: &[f32],
+            visible: &[Visible],
+            softmax: &mut [Softmax],
+            out: &mut [f32],
+        ) {
+            attention::block($make, block, queries, visible, softmax, out);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn fold(total: &mut Softmax, out: &mut [f32], block: Softmax, block_out: &[f32]) {
+            attention::fold($make, total, out, block, block_out);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn finish(total: Softmax, out: &mut [f32]) {
+            attention::finish($make, total, out);
+        }
+        Kernels {
+            level: $level,
+            tile_width: <$simd as Simd>::TILE,
+            select_tile,
+            rms_norm,
+            gate,
+            add,
+            quantize: quantize_entry,
+            rope,
+            widen_f16,
+            narrow_f16,
+            attend_block,
+            fold,
+            finish,
+        }
+    }};
+}
+
+impl Kernels {
+    /// The kernels of a level, where this CPU has it.
+    pub(crate) fn new(level: Level) -> Option<&'static Self> {
+        static TABLES: [OnceLock<Option<Kernels>>; Level::ALL.len()] =
+            [const { OnceLock::new() }; Level::ALL.len()];
+        TABLES[level as usize].get_or_init(|| Self::build(level)).as_ref()
+    }
+
+    fn build(level: Level) -> Option<Self> {
+        match level {
+            Level::Scalar => Some(kernels!(level, Scalar, Scalar)),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => Avx2::new().map(|_| {
+                kernels!(
+                    level,
+                    Avx2,
+                    // SAFETY: this table is built only after `new`.
+                    unsafe { Avx2::assume() },
+                    "avx2,fma,f16c"
+                )
+            }),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => Avx512::new().map(|_| {
+                kernels!(
+                    level,
+                    Avx512,
+                    // SAFETY: this table is built only after `new`.
+                    unsafe { Avx512::assume() },
+                    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
+                )
+            }),
+            #[cfg(not(target_arch = "x86_64"))]
+            Level::Avx2 | Level::Avx512 => None,
+        }
+    }
+
+    /// The fastest kernels this CPU has, or those that the environment
+    /// variable `SMALLMIND_KERNELS` names.
+    pub(crate) fn best() -> Result<&'static Self, Error> {
+        let best = Level::ALL.into_iter().rev().find_map(Self::new);
+        let best = best.expect("the scalar kernels run anywhere");
+        let Some(name) = std::env::var_os(FORCE) else {
+            return Ok(best);
+        };
+        let name = name.to_string_lossy();
+        let level = name.parse::<Level>().ok();
+        level.and_then(Self::new).ok_or_else(|| Error::KernelsUnavailable {
+            name: name.into_owned(),
+            available: available_names(),
+        })
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The widest tile of tokens that [`tile`](Self::tile) has.
+    pub(crate) fn tile_width(&self) -> usize {
+        self.tile_width
+    }
+
+    /// The product of a panel and a tile `width` tokens wide: sixteen outputs
+    /// a token.
+    #[inline]
+    pub(crate) fn tile(
+        &self,
+        format: Format,
+        width: usize,
+        panel: &[u8],
+        activations: &[u32],
+        out: &mut [f32],
+    ) {
+        // SAFETY: as for all functions of the table, below.
+        unsafe { (self.select_tile)(format, width)(panel, activations, out) }
+    }
+}
+
+fn available_names() -> String {
+    let names = Level::ALL.into_iter().filter(|l| l.is_available()).map(Level::as_str);
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Safe methods over the function pointers of the table.
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $t:ty),*);)*) => {
+        impl Kernels {$(
+            $(#[$doc])*
+            #[inline]
+            pub(crate) fn $name(&self, $($arg: $t),*) {
+                // SAFETY: a table exists only where its CPU features were
+                // detected, and the functions ask for nothing else.
+                unsafe { (self.$name)($($arg),*) }
+            }
+        )*}
+    };
+}
+methods! {
+    /// `out = x / sqrt(mean(x²) + epsilon) * weight`.
+    rms_norm(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]);
+    /// `gate = f(gate) * up`.
+    gate(function: Gate, gate: &mut [f32], up: &[f32]);
+    /// `x += y`.
+    add(x: &mut [f32], y: &[f32]);
+    /// Quantizes a token into lane `t` of a tile of `width`.
+    quantize(x: &[f32], width: usize, tile: &mut [u32], t: usize);
+    /// Rotates one head by the angles whose cosines and sines are given.
+    rope(pairs: RopePairs, x: &mut [f32], cos: &[f32], sin: &[f32]);
+    /// IEEE half precision to single; lengths are multiples of sixteen.
+    widen_f16(from: &[u16], to: &mut [f32]);
+    /// Single to IEEE half precision; lengths are multiples of sixteen.
+    narrow_f16(from: &[f32], to: &mut [u16]);
+    /// Attention of some rows to one block.
+    attend_block(block: Block<'_>, queries: &[f32], visible: &[Visible], softmax: &mut [Softmax], out: &mut [f32]);
+    /// Folds the next block of a row into what came before.
+    fold(total: &mut Softmax, out: &mut [f32], block: Softmax, block_out: &[f32]);
+    /// Divides a row by its sum of exponentials.
+    finish(total: Softmax, out: &mut [f32]);
+}
