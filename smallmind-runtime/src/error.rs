@@ -2,11 +2,66 @@
 
 use smallmind_abstractions::Cancelled;
 use std::io;
+use std::path::PathBuf;
 
 /// What can go wrong in containers, models, kernels and sampling.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A file cannot be opened, mapped or written.
+    #[error("cannot {action} '{}': {source}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("'{}' is damaged: {what} at byte {offset}: expected {expected}, found {found}", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// The part, with the key or tensor it belongs to.
+        what: String,
+        /// Where it begins in the file.
+        offset: u64,
+        /// What would be right.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A sound file that this version cannot use.
+    #[error("'{}' cannot be used: {what}; {advice}", file.display())]
+    Unsupported {
+        /// The file.
+        file: PathBuf,
+        /// What is not supported.
+        what: String,
+        /// What to do instead.
+        advice: String,
+    },
+    /// A tensor that the model needs is not in the file.
+    #[error("'{}' has no tensor '{name}', which the model needs", file.display())]
+    TensorMissing {
+        /// The file.
+        file: PathBuf,
+        /// The tensor's name.
+        name: String,
+    },
+    /// A tensor has another shape than the metadata calls for.
+    #[error("tensor '{name}' in '{}' has shape {found}; expected {expected}", file.display())]
+    TensorShape {
+        /// The file.
+        file: PathBuf,
+        /// The tensor's name.
+        name: String,
+        /// The shape the metadata calls for, the contiguous dimension first.
+        expected: String,
+        /// The shape in the file.
+        found: String,
+    },
     /// The kernels asked for by name cannot run on this machine.
     #[error("kernels '{name}' are not available on this machine; available: {available}")]
     KernelsUnavailable {

@@ -1,5 +1,6 @@
 //! GGUF containers, tensors, kernels, architectures, KV cache and sampling.
 
+pub mod container;
 mod error;
 mod kernels;
 mod sampling;
