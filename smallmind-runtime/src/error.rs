@@ -78,6 +78,35 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The system does not give the threads asked for.
+    #[error("cannot start {threads} threads: {source}; ask for fewer")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A context longer than the model was trained for.
+    #[error("a context of {requested} tokens is too long: this model was trained for {most}")]
+    ContextTooLong {
+        /// The capacity asked for.
+        requested: usize,
+        /// The most that works.
+        most: usize,
+    },
+    /// Tokens that a context has no room for.
+    #[error("the context holds {len} of {capacity} tokens and has no room for {added} more")]
+    ContextFull {
+        /// Tokens it holds.
+        len: usize,
+        /// Tokens to be added.
+        added: usize,
+        /// The most it can hold.
+        capacity: usize,
+    },
+    /// A context that another model made.
+    #[error("this context belongs to another model; make one with this model's new_context")]
+    ContextOfAnotherModel,
     /// A sampling option is outside its range.
     #[error("sampling option '{option}' is {value}; expected a number {expected}")]
     InvalidSamplingOption {

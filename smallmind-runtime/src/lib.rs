@@ -3,7 +3,10 @@
 pub mod container;
 mod error;
 mod kernels;
+mod model;
 mod sampling;
 
 pub use error::Error;
+pub use kernels::Level;
+pub use model::{Context, LoadOptions, Logits, Model, ModelConfig};
 pub use sampling::Sampler;

@@ -9,6 +9,7 @@
 //! Kernels never allocate. All of them give the same bits on every
 //! instruction set.
 
+pub(crate) mod attention;
 pub(crate) mod generic;
 pub(crate) mod layout;
 pub(crate) mod matmul;

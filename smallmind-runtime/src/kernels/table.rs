@@ -359,10 +359,12 @@ impl Kernels {
         };
         let name = name.to_string_lossy();
         let level = name.parse::<Level>().ok();
-        level.and_then(Self::new).ok_or_else(|| Error::KernelsUnavailable {
-            name: name.into_owned(),
-            available: available_names(),
-        })
+        level.and_then(Self::new).ok_or_else(|| unavailable(&name))
+    }
+
+    /// The kernels of one level.
+    pub(crate) fn of(level: Level) -> Result<&'static Self, Error> {
+        Self::new(level).ok_or_else(|| unavailable(level.as_str()))
     }
 
     pub(crate) fn level(&self) -> Level {
@@ -390,9 +392,12 @@ impl Kernels {
     }
 }
 
-fn available_names() -> String {
+fn unavailable(name: &str) -> Error {
     let names = Level::ALL.into_iter().filter(|l| l.is_available()).map(Level::as_str);
-    names.collect::<Vec<_>>().join(", ")
+    Error::KernelsUnavailable {
+        name: name.to_owned(),
+        available: names.collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// Safe methods over the function pointers of the table.

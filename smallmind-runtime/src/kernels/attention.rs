@@ -1,0 +1,348 @@
+//! Attention over a KV cache, spread over threads.
+//!
+//! Work is cut by key-value head and by tokens; where that leaves threads
+//! idle (one token, long context) by blocks of positions too, and the blocks
+//! are folded afterwards. Both ways fold the same blocks in the same order, so
+//! they give the same bits.
+
+use super::matmul::{Compute, Parts};
+use super::{BLOCK, Block, RopePairs, Softmax, Visible};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+/// Query rows of one task: their sums stay in the innermost cache.
+const ROWS: usize = 48;
+
+/// The heads of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Heads {
+    pub(crate) query: usize,
+    pub(crate) kv: usize,
+    pub(crate) dim: usize,
+}
+
+impl Heads {
+    /// The size of a head in the cache: whole vectors.
+    fn padded(self) -> usize {
+        self.dim.next_multiple_of(super::simd::LANES)
+    }
+
+    /// Query heads that share a key-value head.
+    fn group(self) -> usize {
+        self.query / self.kv
+    }
+
+    /// Values of one head in one block of the cache.
+    fn block_len(self) -> usize {
+        self.padded() * BLOCK
+    }
+}
+
+/// The keys and values of a layer in half precision, by block and head; see
+/// [`Block`] for the order within.
+#[derive(Debug)]
+pub(crate) struct LayerCache {
+    keys: Vec<u16>,
+    values: Vec<u16>,
+}
+
+impl LayerCache {
+    /// Bytes for `capacity` positions.
+    pub(crate) fn bytes(heads: Heads, capacity: usize) -> Option<usize> {
+        let blocks = capacity.div_ceil(BLOCK);
+        heads.block_len().checked_mul(heads.kv)?.checked_mul(blocks)?.checked_mul(4)
+    }
+
+    /// An empty cache for `capacity` positions.
+    pub(crate) fn new(heads: Heads, capacity: usize) -> Self {
+        let len = capacity.div_ceil(BLOCK) * heads.kv * heads.block_len();
+        Self { keys: vec![0; len], values: vec![0; len] }
+    }
+}
+
+/// Cosines and sines of the angles of each position.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rotation<'a> {
+    pub(crate) pairs: RopePairs,
+    /// Rotated pairs of a head.
+    pub(crate) half: usize,
+    /// `half` values for each position.
+    pub(crate) cos: &'a [f32],
+    pub(crate) sin: &'a [f32],
+}
+
+/// What is done to a head before attention: normalization, rotation, scale.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Preparation<'a> {
+    pub(crate) norm: Option<&'a [f32]>,
+    pub(crate) epsilon: f32,
+    pub(crate) rotation: Rotation<'a>,
+    pub(crate) scale: f32,
+}
+
+impl Preparation<'_> {
+    fn run(&self, compute: Compute<'_>, from: &[f32], position: usize, to: &mut [f32]) {
+        let to = &mut to[..from.len()];
+        match self.norm {
+            Some(weight) => compute.kernels.rms_norm(from, weight, self.epsilon, to),
+            None => to.copy_from_slice(from),
+        }
+        let Rotation { pairs, half, cos, sin } = self.rotation;
+        let at = position * half..(position + 1) * half;
+        compute.kernels.rope(pairs, to, &cos[at.clone()], &sin[at]);
+        if self.scale != 1.0 {
+            to.iter_mut().for_each(|v| *v *= self.scale);
+        }
+    }
+}
+
+/// Buffers of one thread.
+#[derive(Debug, Default)]
+struct Scratch {
+    queries: Vec<f32>,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    halves: Vec<u16>,
+    visible: Vec<Visible>,
+    block: Rows,
+    total: Rows,
+}
+
+/// Softmax states and weighted values of some rows.
+#[derive(Debug, Default)]
+struct Rows {
+    softmax: Vec<Softmax>,
+    out: Vec<f32>,
+}
+
+impl Rows {
+    fn clear(&mut self, rows: usize, dim: usize) {
+        self.softmax.clear();
+        self.softmax.resize(rows, Softmax::EMPTY);
+        self.out.clear();
+        self.out.resize(rows * dim, 0.0);
+    }
+}
+
+/// The buffers of attention.
+#[derive(Debug, Default)]
+pub(crate) struct Attention {
+    threads: Vec<Mutex<Scratch>>,
+    /// Of each key-value head and block, where work is cut by blocks.
+    partial: Rows,
+}
+
+/// New keys and values, a row of `kv * dim` for each token, the first of them
+/// at position `start`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewTokens<'a> {
+    pub(crate) start: usize,
+    pub(crate) keys: &'a [f32],
+    pub(crate) values: &'a [f32],
+    pub(crate) prepare: Preparation<'a>,
+}
+
+/// Queries, a row of `query * dim` for each token, the first of them at
+/// position `start`, whose keys are in the cache.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Queries<'a> {
+    pub(crate) start: usize,
+    pub(crate) rows: &'a [f32],
+    pub(crate) prepare: Preparation<'a>,
+    /// How many positions a token sees, itself included.
+    pub(crate) window: usize,
+}
+
+impl Attention {
+    fn ready(&mut self, compute: Compute<'_>) {
+        self.threads.resize_with(compute.pool.threads(), Mutex::default);
+    }
+
+    /// Puts new keys and values into the cache.
+    pub(crate) fn store(
+        &mut self,
+        compute: Compute<'_>,
+        heads: Heads,
+        new: NewTokens<'_>,
+        cache: &mut LayerCache,
+    ) {
+        self.ready(compute);
+        let (row, dim, padded) = (heads.kv * heads.dim, heads.dim, heads.padded());
+        let end = new.start + new.keys.len() / row;
+        let blocks = new.start / BLOCK..end.div_ceil(BLOCK);
+        let keys = Parts::new(&mut cache.keys);
+        let values = Parts::new(&mut cache.values);
+        compute.pool.run(blocks.len() * heads.kv, compute.cancel, |task, thread| {
+            let (block, head) = (blocks.start + task / heads.kv, task % heads.kv);
+            let at = (block * heads.kv + head) * heads.block_len();
+            // SAFETY: the parts of different blocks and heads do not overlap,
+            // and each pair is one task.
+            let keys = unsafe { keys.part(at..at + heads.block_len()) };
+            // SAFETY: as above.
+            let values = unsafe { values.part(at..at + heads.block_len()) };
+            let mut s = self.threads[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            let Scratch { queries: wide, halves, .. } = &mut *s;
+            wide.clear();
+            wide.resize(padded, 0.0);
+            halves.resize(padded, 0);
+            for position in new.start.max(block * BLOCK)..end.min((block + 1) * BLOCK) {
+                let from = (position - new.start) * row + head * dim;
+                let lane = position % BLOCK;
+                new.prepare.run(compute, &new.keys[from..from + dim], position, wide);
+                compute.kernels.narrow_f16(wide, halves);
+                for (keys, &key) in keys.as_chunks_mut::<BLOCK>().0.iter_mut().zip(&*halves) {
+                    keys[lane] = key;
+                }
+                wide[..dim].copy_from_slice(&new.values[from..from + dim]);
+                compute.kernels.narrow_f16(wide, &mut values[lane * padded..(lane + 1) * padded]);
+            }
+        });
+    }
+
+    /// `out`, a row of `query * dim` for each token: the values each sees,
+    /// weighted by the softmax of its scores.
+    pub(crate) fn attend(
+        &mut self,
+        compute: Compute<'_>,
+        heads: Heads,
+        queries: Queries<'_>,
+        cache: &LayerCache,
+        out: &mut [f32],
+    ) {
+        self.ready(compute);
+        let tokens = queries.rows.len() / (heads.query * heads.dim);
+        let per_tile = (ROWS / heads.group()).max(1);
+        let tiles = tokens.div_ceil(per_tile);
+        let job = Job { compute, heads, queries, cache, out: Parts::new(out) };
+        if tiles == 1 && tokens < per_tile {
+            let all = job.blocks(0..tokens);
+            if all.len() > 1 && heads.kv < 4 * compute.pool.threads() {
+                return self.by_blocks(&job, tokens, all);
+            }
+        }
+        compute.pool.run(tiles * heads.kv, compute.cancel, |task, thread| {
+            let (tile, head) = (task / heads.kv, task % heads.kv);
+            let tokens = tile * per_tile..tokens.min((tile + 1) * per_tile);
+            let mut s = self.threads[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            let s = &mut *s;
+            let rows = job.prepare(head, tokens.clone(), s);
+            s.total.clear(rows, heads.padded());
+            for block in job.blocks(tokens.clone()) {
+                job.block(head, block, tokens.clone(), s);
+                for row in 0..rows {
+                    job.fold(&mut s.total, row, &s.block, row);
+                }
+            }
+            job.finish(head, tokens, &mut s.total);
+        });
+    }
+
+    fn by_blocks(&mut self, job: &Job<'_>, tokens: usize, blocks: Range<usize>) {
+        let (compute, heads, dim) = (job.compute, job.heads, job.heads.padded());
+        let rows = tokens * heads.group();
+        self.partial.clear(rows * heads.kv * blocks.len(), dim);
+        let softmax = Parts::new(&mut self.partial.softmax);
+        let out = Parts::new(&mut self.partial.out);
+        compute.pool.run(blocks.len() * heads.kv, compute.cancel, |task, thread| {
+            let (block, head) = (blocks.start + task / heads.kv, task % heads.kv);
+            let mut s = self.threads[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            let s = &mut *s;
+            job.prepare(head, 0..tokens, s);
+            job.block(head, block, 0..tokens, s);
+            let at = task * rows..(task + 1) * rows;
+            // SAFETY: each task has rows of its own.
+            unsafe { softmax.part(at.clone()) }.copy_from_slice(&s.block.softmax);
+            // SAFETY: as above.
+            unsafe { out.part(at.start * dim..at.end * dim) }.copy_from_slice(&s.block.out);
+        });
+        let mut s = self.threads[0].lock().unwrap_or_else(PoisonError::into_inner);
+        for head in 0..heads.kv {
+            s.total.clear(rows, dim);
+            for block in 0..blocks.len() {
+                for row in 0..rows {
+                    let from = (block * heads.kv + head) * rows + row;
+                    job.fold(&mut s.total, row, &self.partial, from);
+                }
+            }
+            job.finish(head, 0..tokens, &mut s.total);
+        }
+    }
+}
+
+/// One call of [`Attention::attend`].
+struct Job<'a> {
+    compute: Compute<'a>,
+    heads: Heads,
+    queries: Queries<'a>,
+    cache: &'a LayerCache,
+    out: Parts<'a, f32>,
+}
+
+impl Job<'_> {
+    /// The first position that the token at `position` sees.
+    fn first_seen(&self, position: usize) -> usize {
+        (position + 1).saturating_sub(self.queries.window)
+    }
+
+    /// The blocks that some tokens see.
+    fn blocks(&self, tokens: Range<usize>) -> Range<usize> {
+        let start = self.queries.start;
+        self.first_seen(start + tokens.start) / BLOCK..(start + tokens.end).div_ceil(BLOCK)
+    }
+
+    /// Takes the queries of one key-value head: its group's rows for each
+    /// token. Returns the number of rows.
+    fn prepare(&self, head: usize, tokens: Range<usize>, s: &mut Scratch) -> usize {
+        let (Heads { query, dim, .. }, group) = (self.heads, self.heads.group());
+        let (padded, rows) = (self.heads.padded(), tokens.len() * group);
+        s.queries.clear();
+        s.queries.resize(rows * padded, 0.0);
+        for (row, to) in s.queries.chunks_exact_mut(padded).enumerate() {
+            let token = tokens.start + row / group;
+            let from = (token * query + head * group + row % group) * dim;
+            let from = &self.queries.rows[from..from + dim];
+            self.queries.prepare.run(self.compute, from, self.queries.start + token, to);
+        }
+        rows
+    }
+
+    /// Computes one block for the prepared rows.
+    fn block(&self, head: usize, block: usize, tokens: Range<usize>, s: &mut Scratch) {
+        let (len, dim) = (self.heads.block_len(), self.heads.padded());
+        let at = (block * self.heads.kv + head) * len;
+        s.keys.resize(len, 0.0);
+        s.values.resize(len, 0.0);
+        self.compute.kernels.widen_f16(&self.cache.keys[at..at + len], &mut s.keys);
+        self.compute.kernels.widen_f16(&self.cache.values[at..at + len], &mut s.values);
+        let within = |p: usize| p.saturating_sub(block * BLOCK).min(BLOCK) as u32;
+        s.visible.clear();
+        for token in tokens {
+            let p = self.queries.start + token;
+            let seen = Visible { from: within(self.first_seen(p)), to: within(p + 1) };
+            s.visible.extend(std::iter::repeat_n(seen, self.heads.group()));
+        }
+        s.block.clear(s.visible.len(), dim);
+        let block = Block { keys: &s.keys, values: &s.values, dim };
+        let Rows { softmax, out } = &mut s.block;
+        self.compute.kernels.attend_block(block, &s.queries, &s.visible, softmax, out);
+    }
+
+    fn fold(&self, total: &mut Rows, row: usize, block: &Rows, from: usize) {
+        let dim = self.heads.padded();
+        let out = &mut total.out[row * dim..(row + 1) * dim];
+        let part = &block.out[from * dim..(from + 1) * dim];
+        self.compute.kernels.fold(&mut total.softmax[row], out, block.softmax[from], part);
+    }
+
+    fn finish(&self, head: usize, tokens: Range<usize>, total: &mut Rows) {
+        let (Heads { query, dim, .. }, group) = (self.heads, self.heads.group());
+        let rows = total.out.chunks_exact_mut(self.heads.padded());
+        for (row, (from, softmax)) in rows.zip(&total.softmax).enumerate() {
+            self.compute.kernels.finish(*softmax, from);
+            let token = tokens.start + row / group;
+            let at = (token * query + head * group + row % group) * dim;
+            // SAFETY: each token and head belongs to one task.
+            unsafe { self.out.part(at..at + dim) }.copy_from_slice(&from[..dim]);
+        }
+    }
+}

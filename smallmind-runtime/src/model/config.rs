@@ -1,0 +1,290 @@
+//! Metadata to numbers, validated once.
+
+use crate::Error;
+use crate::kernels::attention::Heads;
+use crate::kernels::{Gate, RopePairs};
+use smallmind_abstractions::{Error as MetadataError, Metadata, MetadataValue};
+
+/// How an architecture differs from the others; one pass computes all of them.
+#[derive(Debug, Clone, Copy)]
+struct Architecture {
+    name: &'static str,
+    pairs: RopePairs,
+    gate: Gate,
+    /// RMS norms of queries and keys.
+    qk_norm: bool,
+    /// Norms after attention and after the feed-forward layer.
+    post_norms: bool,
+    /// Embeddings times the square root of their length.
+    scaled_embeddings: bool,
+    /// Of how many layers one sees everything, where the file has a window.
+    window_pattern: Option<usize>,
+}
+
+/// Source: the model definitions of llama.cpp (`src/models`).
+const ARCHITECTURES: [Architecture; 4] = {
+    const LLAMA: Architecture = Architecture {
+        name: "llama",
+        pairs: RopePairs::Adjacent,
+        gate: Gate::Silu,
+        qk_norm: false,
+        post_norms: false,
+        scaled_embeddings: false,
+        window_pattern: None,
+    };
+    [
+        LLAMA,
+        Architecture { name: "qwen2", pairs: RopePairs::Halves, ..LLAMA },
+        Architecture { name: "qwen3", pairs: RopePairs::Halves, qk_norm: true, ..LLAMA },
+        Architecture {
+            name: "gemma3",
+            pairs: RopePairs::Halves,
+            gate: Gate::Gelu,
+            qk_norm: true,
+            post_norms: true,
+            scaled_embeddings: true,
+            window_pattern: Some(6),
+        },
+    ]
+};
+
+/// Larger numbers are damage: no model comes near them, and memory is taken by
+/// them before all tensors have been seen.
+const MAX_BLOCKS: usize = 1024;
+const MAX_LENGTH: usize = 1 << 24;
+
+/// The angles of rotary position embedding (RoPE).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rope {
+    pub(crate) base: f32,
+    /// What positions are multiplied by.
+    pub(crate) scale: f32,
+}
+
+/// The numbers that describe a model.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ModelConfig {
+    /// The architecture's name, as `general.architecture` has it.
+    pub architecture: &'static str,
+    /// The longest sequence the model was trained for, in tokens.
+    pub context_length: usize,
+    /// Tokens in the vocabulary: logits in a row.
+    pub vocab_size: usize,
+    /// Values of a token's hidden state.
+    pub embedding_length: usize,
+    /// Layers.
+    pub block_count: usize,
+    /// Values inside a feed-forward layer.
+    pub feed_forward_length: usize,
+    /// Query heads.
+    pub head_count: usize,
+    /// Key-value heads; fewer than query heads in grouped-query attention.
+    pub head_count_kv: usize,
+    /// Values of a head.
+    pub head_dim: usize,
+    /// Added to the mean square in RMS norms.
+    pub norm_epsilon: f32,
+    /// How many positions a token sees in the layers with a sliding window.
+    pub sliding_window: Option<usize>,
+    pub(crate) pairs: RopePairs,
+    pub(crate) rope_dims: usize,
+    pub(crate) rope: Rope,
+    pub(crate) rope_local: Rope,
+    pub(crate) gate: Gate,
+    pub(crate) qk_norm: bool,
+    pub(crate) post_norms: bool,
+    pub(crate) embedding_scale: f32,
+    pub(crate) attention_scale: f32,
+    /// Of how many layers one sees everything.
+    pub(crate) window_pattern: usize,
+}
+
+/// Reads keys that begin with the architecture's name.
+struct Keys<'a> {
+    metadata: &'a Metadata,
+    architecture: &'static str,
+}
+
+impl Keys<'_> {
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.architecture)
+    }
+
+    /// A number from 1 to `most`.
+    fn length(&self, name: &str, most: usize) -> Result<usize, Error> {
+        self.checked(name, self.metadata.get(&self.key(name))?, most)
+    }
+
+    fn optional_length(&self, name: &str, most: usize) -> Result<Option<usize>, Error> {
+        let found = self.metadata.get_optional(&self.key(name))?;
+        found.map(|n| self.checked(name, n, most)).transpose()
+    }
+
+    fn checked(&self, name: &str, found: usize, most: usize) -> Result<usize, Error> {
+        if (1..=most).contains(&found) {
+            return Ok(found);
+        }
+        Err(self.wrong(name, format!("a number from 1 to {most}"), found))
+    }
+
+    /// A finite number above zero.
+    fn positive(&self, name: &str, default: Option<f32>) -> Result<f32, Error> {
+        let found = match (self.metadata.get_optional::<f32>(&self.key(name))?, default) {
+            (Some(found), _) | (None, Some(found)) => found,
+            (None, None) => self.metadata.get(&self.key(name))?,
+        };
+        if found > 0.0 && found.is_finite() {
+            return Ok(found);
+        }
+        Err(self.wrong(name, "a finite number above 0".to_owned(), found))
+    }
+
+    fn wrong(&self, name: &str, expected: String, found: impl ToString) -> Error {
+        let (key, found) = (self.key(name), found.to_string());
+        MetadataError::MetadataValue { key, expected, found }.into()
+    }
+}
+
+impl ModelConfig {
+    /// Reads and checks the metadata of a model.
+    ///
+    /// `vocab_size` is not in all metadata; it comes from the embeddings.
+    pub(crate) fn read(metadata: &Metadata, vocab_size: usize) -> Result<Self, Error> {
+        let architecture = architecture(metadata)?;
+        let keys = Keys { metadata, architecture: architecture.name };
+        refuse_unsupported(&keys)?;
+        let embedding_length = keys.length("embedding_length", MAX_LENGTH)?;
+        let heads = heads(&keys, embedding_length)?;
+        let rope_dims =
+            keys.optional_length("rope.dimension_count", heads.dim)?.unwrap_or(heads.dim);
+        let head_rope = architecture.name == "llama" && rope_dims != heads.dim;
+        if !rope_dims.is_multiple_of(2) || head_rope {
+            let expected = format!("{}, the size of a head", heads.dim);
+            return Err(keys.wrong("rope.dimension_count", expected, rope_dims));
+        }
+        let sliding_window = match architecture.window_pattern {
+            Some(_) => {
+                keys.metadata.get_optional::<usize>(&keys.key("attention.sliding_window"))?
+            }
+            None => None,
+        };
+        let block_count = keys.length("block_count", MAX_BLOCKS)?;
+        // The one gemma3 that scales by another length than the head's.
+        let scale_by = match (architecture.name, block_count) {
+            ("gemma3", 62) => embedding_length / heads.query,
+            _ => heads.dim,
+        };
+        Ok(Self {
+            architecture: architecture.name,
+            context_length: keys.length("context_length", usize::MAX / 2)?,
+            vocab_size,
+            embedding_length,
+            block_count,
+            feed_forward_length: keys.length("feed_forward_length", MAX_LENGTH)?,
+            head_count: heads.query,
+            head_count_kv: heads.kv,
+            head_dim: heads.dim,
+            norm_epsilon: keys.positive("attention.layer_norm_rms_epsilon", None)?,
+            sliding_window: sliding_window.filter(|w| *w > 0),
+            pairs: architecture.pairs,
+            rope_dims,
+            rope: Rope {
+                base: keys.positive("rope.freq_base", Some(10_000.0))?,
+                scale: rope_scale(&keys)?,
+            },
+            rope_local: Rope {
+                base: keys.positive("rope.freq_base_swa", Some(10_000.0))?,
+                scale: 1.0,
+            },
+            gate: architecture.gate,
+            qk_norm: architecture.qk_norm,
+            post_norms: architecture.post_norms,
+            embedding_scale: if architecture.scaled_embeddings {
+                (embedding_length as f32).sqrt()
+            } else {
+                1.0
+            },
+            attention_scale: 1.0 / (scale_by as f32).sqrt(),
+            window_pattern: window_pattern(&keys, architecture)?,
+        })
+    }
+
+    pub(crate) fn heads(&self) -> Heads {
+        Heads { query: self.head_count, kv: self.head_count_kv, dim: self.head_dim }
+    }
+
+    /// Whether a layer sees only the sliding window.
+    pub(crate) fn is_local(&self, layer: usize) -> bool {
+        self.sliding_window.is_some() && layer % self.window_pattern != self.window_pattern - 1
+    }
+}
+
+fn architecture(metadata: &Metadata) -> Result<Architecture, Error> {
+    const KEY: &str = "general.architecture";
+    let name: &str = metadata.get(KEY)?;
+    ARCHITECTURES.into_iter().find(|a| a.name == name).ok_or_else(|| {
+        let known: Vec<_> = ARCHITECTURES.iter().map(|a| a.name).collect();
+        let expected = format!("a supported architecture ({})", known.join(", "));
+        MetadataError::MetadataValue { key: KEY.into(), expected, found: format!("'{name}'") }
+            .into()
+    })
+}
+
+fn heads(keys: &Keys<'_>, embedding_length: usize) -> Result<Heads, Error> {
+    const KV: &str = "attention.head_count_kv";
+    let query = keys.length("attention.head_count", embedding_length)?;
+    let kv = keys.optional_length(KV, query)?.unwrap_or(query);
+    if !query.is_multiple_of(kv) {
+        return Err(keys.wrong(KV, format!("a divisor of the {query} query heads"), kv));
+    }
+    let dim = keys.optional_length("attention.key_length", MAX_LENGTH / query)?;
+    let dim = dim.unwrap_or(embedding_length / query);
+    let value = keys.optional_length("attention.value_length", MAX_LENGTH)?.unwrap_or(dim);
+    if value != dim {
+        return Err(keys.wrong(
+            "attention.value_length",
+            format!("{dim}, the length of keys"),
+            value,
+        ));
+    }
+    Ok(Heads { query, kv, dim })
+}
+
+fn refuse_unsupported(keys: &Keys<'_>) -> Result<(), Error> {
+    for (name, expected) in [
+        ("expert_count", "0: mixtures of experts are not supported"),
+        ("final_logit_softcapping", "0: soft-capped logits are not supported"),
+    ] {
+        let found = keys.metadata.value(&keys.key(name));
+        let zero = match found {
+            None => true,
+            Some(MetadataValue::F32(v)) => *v == 0.0,
+            Some(v) => v.as_u64() == Some(0),
+        };
+        if !zero {
+            return Err(keys.wrong(name, expected.to_owned(), "another value"));
+        }
+    }
+    Ok(())
+}
+
+/// Linear scaling (Chen et al. 2023) divides positions by a factor.
+fn rope_scale(keys: &Keys<'_>) -> Result<f32, Error> {
+    let kind: Option<&str> = keys.metadata.get_optional(&keys.key("rope.scaling.type"))?;
+    match kind {
+        None | Some("linear") => {
+            let old = keys.metadata.get_optional::<f32>(&keys.key("rope.scale_linear"))?;
+            let old = old.filter(|f| *f > 0.0 && f.is_finite()).unwrap_or(1.0);
+            Ok(1.0 / keys.positive("rope.scaling.factor", Some(old))?)
+        }
+        Some("none") => Ok(1.0),
+        Some(other) => Err(keys.wrong("rope.scaling.type", "'none' or 'linear'".into(), other)),
+    }
+}
+
+fn window_pattern(keys: &Keys<'_>, architecture: Architecture) -> Result<usize, Error> {
+    const NAME: &str = "attention.sliding_window_pattern";
+    let Some(default) = architecture.window_pattern else { return Ok(1) };
+    Ok(keys.optional_length(NAME, MAX_BLOCKS)?.unwrap_or(default))
+}

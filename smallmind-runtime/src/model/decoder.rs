@@ -1,0 +1,250 @@
+//! The forward pass of every architecture.
+//!
+//! ```text
+//! x = embeddings
+//! for each layer:
+//!     a = norm(x);  q, k, v = a·Wq, a·Wk, a·Wv;  cache += k, v
+//!     x += post_norm(attention(q)·Wo)
+//!     a = norm(x)
+//!     x += post_norm((f(a·Wgate) * (a·Wup))·Wdown)
+//! logits = norm(x)·W
+//! ```
+//!
+//! Every token's row is computed by itself, and every value is one sum in a
+//! fixed order, so chunks, threads and batches change no bit of the result.
+
+use super::context::{Buffers, Context};
+use super::weights::{Layer, Linear};
+use super::{Logits, Model};
+use crate::Error;
+use crate::kernels::attention::{NewTokens, Preparation, Queries};
+use crate::kernels::matmul::{Activations, Compute, Product, matmul, matmul_gated};
+use smallmind_abstractions::TokenId;
+use std::sync::{Mutex, PoisonError};
+
+/// Computes the tokens of one chunk and appends their logits.
+pub(super) fn chunk(
+    model: &Model,
+    compute: Compute<'_>,
+    context: &mut Context,
+    tokens: &[TokenId],
+    want: Logits,
+) -> Result<(), Error> {
+    let start = context.len;
+    context.rope.extend_to(start + tokens.len());
+    if let Some(rope) = &mut context.rope_local {
+        rope.extend_to(start + tokens.len());
+    }
+    context.buffers.ready(model, compute, tokens.len());
+    embed(model, compute, &mut context.buffers, tokens);
+    let last = model.weights.layers.len() - 1;
+    let mut wanted = tokens.len();
+    for (i, layer) in model.weights.layers.iter().enumerate() {
+        let pass = Pass { model, compute, layer, index: i, start };
+        pass.keys_and_values(context, tokens.len());
+        if i == last {
+            wanted = context.buffers.keep_wanted(model, want);
+        }
+        if wanted > 0 {
+            pass.attention(context, start + tokens.len() - wanted, wanted);
+            pass.feed_forward(&mut context.buffers, wanted);
+        }
+        compute.cancel.check()?;
+    }
+    logits(model, compute, &mut context.buffers, wanted);
+    compute.cancel.check()?;
+    Ok(())
+}
+
+impl Buffers {
+    /// Gives the buffers the size of a chunk.
+    fn ready(&mut self, model: &Model, compute: Compute<'_>, tokens: usize) {
+        let heads = model.config.heads();
+        let length = model.config.embedding_length;
+        self.hidden.resize(tokens * length, 0.0);
+        self.queries.resize(tokens * heads.query * heads.dim, 0.0);
+        self.keys.resize(tokens * heads.kv * heads.dim, 0.0);
+        self.values.resize(tokens * heads.kv * heads.dim, 0.0);
+        self.attended.resize(tokens * heads.query * heads.dim, 0.0);
+        self.inner.resize(tokens * model.config.feed_forward_length, 0.0);
+        self.outputs.resize(tokens * length, 0.0);
+        self.rows.resize_with(compute.pool.threads(), Mutex::default);
+    }
+
+    /// Drops the rows of tokens whose logits nobody wants; how many are left.
+    fn keep_wanted(&mut self, model: &Model, want: Logits) -> usize {
+        let heads = model.config.heads();
+        let tokens = self.hidden.len() / model.config.embedding_length;
+        let wanted = match want {
+            Logits::None => 0,
+            Logits::Last => 1,
+            Logits::All => tokens,
+        };
+        let skip = tokens - wanted;
+        self.hidden.drain(..skip * model.config.embedding_length);
+        self.queries.drain(..skip * heads.query * heads.dim);
+        wanted
+    }
+}
+
+fn embed(model: &Model, compute: Compute<'_>, buffers: &mut Buffers, tokens: &[TokenId]) {
+    let scale = model.config.embedding_scale;
+    compute.for_each_row(&mut buffers.hidden, model.config.embedding_length, |t, row, _| {
+        model.weights.embeddings.dequantize_row(tokens[t] as usize, row);
+        if scale != 1.0 {
+            row.iter_mut().for_each(|v| *v *= scale);
+        }
+    });
+}
+
+/// One layer and where the chunk begins.
+struct Pass<'a> {
+    model: &'a Model,
+    compute: Compute<'a>,
+    layer: &'a Layer,
+    index: usize,
+    start: usize,
+}
+
+impl Pass<'_> {
+    fn normalized(
+        &self,
+        hidden: &[f32],
+        weight: &[f32],
+        activations: &mut Activations,
+        readers: &[&Linear],
+    ) {
+        let config = &self.model.config;
+        let length = config.embedding_length;
+        let matrices: Vec<_> = readers.iter().map(|l| &l.weights).collect();
+        activations.fill(self.compute, hidden.len() / length, &matrices, |t, out| {
+            let x = &hidden[t * length..(t + 1) * length];
+            self.compute.kernels.rms_norm(x, weight, config.norm_epsilon, out);
+        });
+    }
+
+    fn keys_and_values(&self, context: &mut Context, tokens: usize) {
+        let Layer { query, key, value, attention_norm, .. } = self.layer;
+        let b = &mut context.buffers;
+        debug_assert_eq!(b.hidden.len(), tokens * self.model.config.embedding_length);
+        self.normalized(&b.hidden, attention_norm, &mut b.activations, &[query, key, value]);
+        let mut products = [
+            product(query, &mut b.queries, false),
+            product(key, &mut b.keys, false),
+            product(value, &mut b.values, false),
+        ];
+        matmul(self.compute, &b.activations, &mut products);
+        let rope = self.rope(&context.rope, context.rope_local.as_ref());
+        let new = NewTokens {
+            start: self.start,
+            keys: &b.keys,
+            values: &b.values,
+            prepare: self.preparation(self.layer.key_norm.as_deref(), rope, 1.0),
+        };
+        let heads = self.model.config.heads();
+        b.attention.store(self.compute, heads, new, &mut context.cache[self.index]);
+    }
+
+    fn rope<'r>(
+        &self,
+        global: &'r super::rope::RopeTable,
+        local: Option<&'r super::rope::RopeTable>,
+    ) -> &'r super::rope::RopeTable {
+        local.filter(|_| self.model.config.is_local(self.index)).unwrap_or(global)
+    }
+
+    fn preparation<'p>(
+        &self,
+        norm: Option<&'p [f32]>,
+        rope: &'p super::rope::RopeTable,
+        scale: f32,
+    ) -> Preparation<'p> {
+        let epsilon = self.model.config.norm_epsilon;
+        Preparation { norm, epsilon, rotation: rope.rotation(), scale }
+    }
+
+    /// Adds what `rows` tokens from position `start` gather from the cache.
+    fn attention(&self, context: &mut Context, start: usize, rows: usize) {
+        let (config, layer, b) = (&self.model.config, self.layer, &mut context.buffers);
+        let width = config.head_count * config.head_dim;
+        let rope = self.rope(&context.rope, context.rope_local.as_ref());
+        let window = config.sliding_window.filter(|_| config.is_local(self.index));
+        let queries = Queries {
+            start,
+            rows: &b.queries[..rows * width],
+            prepare: self.preparation(layer.query_norm.as_deref(), rope, config.attention_scale),
+            window: window.unwrap_or(usize::MAX),
+        };
+        let attended = &mut b.attended[..rows * width];
+        let cache = &context.cache[self.index];
+        b.attention.attend(self.compute, config.heads(), queries, cache, attended);
+        let attended = &*attended;
+        let output = &layer.attention_output;
+        b.activations.fill(self.compute, rows, &[&output.weights], |t, out| {
+            out.copy_from_slice(&attended[t * width..(t + 1) * width]);
+        });
+        self.add_output(b, output, layer.attention_post_norm.as_deref(), rows);
+    }
+
+    fn feed_forward(&self, b: &mut Buffers, rows: usize) {
+        let Layer { gate, up, down, feed_forward_norm, .. } = self.layer;
+        let (config, width) = (&self.model.config, gate.rows());
+        let length = config.embedding_length;
+        let hidden = &b.hidden;
+        b.activations.fill(self.compute, rows, &[gate, up], |t, out| {
+            let x = &hidden[t * length..(t + 1) * length];
+            self.compute.kernels.rms_norm(x, feed_forward_norm, config.norm_epsilon, out);
+        });
+        let inner = &mut b.inner[..rows * width];
+        matmul_gated(self.compute, &b.activations, [gate, up], config.gate, inner);
+        let inner = &*inner;
+        b.activations.fill(self.compute, rows, &[&down.weights], |t, out| {
+            out.copy_from_slice(&inner[t * width..(t + 1) * width]);
+        });
+        self.add_output(b, down, self.layer.feed_forward_post_norm.as_deref(), rows);
+    }
+
+    /// Adds the product of the activations, normalized where the architecture
+    /// does, to the hidden state.
+    fn add_output(&self, b: &mut Buffers, linear: &Linear, norm: Option<&[f32]>, rows: usize) {
+        let length = self.model.config.embedding_length;
+        let hidden = &mut b.hidden[..rows * length];
+        let Some(norm) = norm else {
+            return matmul(self.compute, &b.activations, &mut [product(linear, hidden, true)]);
+        };
+        let outputs = &mut b.outputs[..rows * length];
+        matmul(self.compute, &b.activations, &mut [product(linear, outputs, false)]);
+        let (outputs, scratch, kernels) = (&*outputs, &b.rows, self.compute.kernels);
+        self.compute.for_each_row(hidden, length, |t, row, thread| {
+            let mut normed = scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            normed.resize(length, 0.0);
+            let x = &outputs[t * length..(t + 1) * length];
+            kernels.rms_norm(x, norm, self.model.config.norm_epsilon, &mut normed);
+            kernels.add(row, &normed);
+        });
+    }
+}
+
+fn product<'a>(linear: &'a Linear, out: &'a mut [f32], accumulate: bool) -> Product<'a> {
+    Product { weights: &linear.weights, bias: linear.bias.as_deref(), out, accumulate }
+}
+
+fn logits(model: &Model, compute: Compute<'_>, b: &mut Buffers, rows: usize) {
+    if rows == 0 {
+        return;
+    }
+    let (config, weights) = (&model.config, &model.weights);
+    let (length, output, hidden) = (config.embedding_length, weights.output(), &b.hidden);
+    b.activations.fill(compute, rows, &[output], |t, out| {
+        let x = &hidden[t * length..(t + 1) * length];
+        compute.kernels.rms_norm(x, &weights.output_norm, config.norm_epsilon, out);
+    });
+    let first = b.logits.len();
+    b.logits.resize(first + rows * config.vocab_size, 0.0);
+    let (bias, out) = (weights.output_bias.as_deref(), &mut b.logits[first..]);
+    matmul(
+        compute,
+        &b.activations,
+        &mut [Product { weights: output, bias, out, accumulate: false }],
+    );
+}

@@ -1,0 +1,196 @@
+//! Models: tokens in, logits out.
+//!
+//! `config` turns metadata into numbers, `weights` turns tensors into what
+//! kernels read, `decoder` is the forward pass of every architecture.
+
+mod config;
+mod context;
+mod decoder;
+mod rope;
+mod weights;
+
+pub use config::ModelConfig;
+pub use context::Context;
+
+use crate::Error;
+use crate::container::GgufFile;
+use crate::kernels::attention::LayerCache;
+use crate::kernels::matmul::Compute;
+use crate::kernels::threads::{Pool, default_threads};
+use crate::kernels::{Kernels, Level};
+use context::Buffers;
+use rope::RopeTable;
+use smallmind_abstractions::{CancellationToken, TokenId};
+use std::sync::atomic::{AtomicU64, Ordering};
+use weights::Weights;
+
+/// Tokens that go through the layers together.
+const CHUNK: usize = 512;
+
+/// How a model is loaded.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Threads that compute; the physical cores this process may use where
+    /// `None`. Results do not depend on it.
+    pub threads: Option<usize>,
+    /// The instruction set of the kernels; the best where `None`, or what the
+    /// environment variable `SMALLMIND_KERNELS` names. Results do not depend
+    /// on it.
+    pub kernels: Option<Level>,
+}
+
+/// Which rows of logits a forward pass is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logits {
+    /// None: only the context is wanted.
+    None,
+    /// Those after the last token.
+    Last,
+    /// Those after every token.
+    All,
+}
+
+/// A model's weights and the threads that compute with them.
+///
+/// ```no_run
+/// use smallmind_abstractions::CancellationToken;
+/// use smallmind_runtime::container::GgufFile;
+/// use smallmind_runtime::{LoadOptions, Logits, Model};
+///
+/// let never = CancellationToken::new();
+/// let file = GgufFile::open("model.gguf".as_ref())?;
+/// let model = Model::load(&file, &LoadOptions::default(), &never)?;
+/// let mut context = model.new_context(128)?;
+/// let logits = model.forward(&mut context, &[504, 3575, 282], Logits::Last, &never)?;
+/// assert_eq!(logits.len(), model.config().vocab_size);
+/// # Ok::<(), smallmind_runtime::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Model {
+    config: ModelConfig,
+    weights: Weights,
+    kernels: &'static Kernels,
+    pool: Pool,
+    /// Tells contexts of one model from those of another.
+    id: u64,
+}
+
+impl Model {
+    /// Loads the model of a file.
+    ///
+    /// # Errors
+    /// What the file lacks or has wrong: [`Error::Metadata`],
+    /// [`Error::TensorMissing`], [`Error::TensorShape`],
+    /// [`Error::Unsupported`]; and [`Error::OutOfMemory`],
+    /// [`Error::KernelsUnavailable`], [`Error::Threads`], [`Error::Cancelled`].
+    pub fn load(
+        file: &GgufFile,
+        options: &LoadOptions,
+        cancel: &CancellationToken,
+    ) -> Result<Self, Error> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+        let kernels = match options.kernels {
+            Some(level) => Kernels::of(level)?,
+            None => Kernels::best()?,
+        };
+        let threads = options.threads.unwrap_or_else(default_threads);
+        let config = ModelConfig::read(file.metadata(), weights::vocab_size(file)?)?;
+        let weights = Weights::load(file, &config, cancel)?;
+        let pool = Pool::new(threads).map_err(|source| Error::Threads { threads, source })?;
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { config, weights, kernels, pool, id })
+    }
+
+    /// The numbers that describe the model.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Threads that compute, the caller's among them.
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
+    /// The instruction set of the kernels in use.
+    pub fn kernels(&self) -> Level {
+        self.kernels.level()
+    }
+
+    /// An empty context for up to `capacity` tokens.
+    ///
+    /// # Errors
+    /// [`Error::ContextTooLong`] where the model was not trained for that
+    /// many.
+    pub fn new_context(&self, capacity: usize) -> Result<Context, Error> {
+        let most = self.config.context_length;
+        if capacity > most {
+            return Err(Error::ContextTooLong { requested: capacity, most });
+        }
+        let heads = self.config.heads();
+        if LayerCache::bytes(heads, capacity).is_none_or(|b| b > isize::MAX as usize) {
+            return Err(Error::ContextTooLong { requested: capacity, most });
+        }
+        let layers = 0..self.config.block_count;
+        let factors = self.weights.rope_factors.as_deref();
+        let config = &self.config;
+        Ok(Context {
+            len: 0,
+            capacity,
+            cache: layers.map(|_| LayerCache::new(heads, capacity)).collect(),
+            rope: RopeTable::new(config, config.rope, factors, capacity),
+            rope_local: config
+                .sliding_window
+                .map(|_| RopeTable::new(config, config.rope_local, factors, capacity)),
+            buffers: Buffers::default(),
+            model: self.id,
+        })
+    }
+
+    /// Appends tokens to a context and computes the rows of logits asked for,
+    /// `vocab_size` values each.
+    ///
+    /// Long inputs are computed in chunks. After an error the context keeps
+    /// the chunks that were complete; [`Context::len`] says how many tokens.
+    /// Logits do not depend on how tokens are cut into calls and chunks.
+    ///
+    /// # Errors
+    /// [`Error::ContextFull`], [`Error::ContextOfAnotherModel`],
+    /// [`Error::TokenOutOfRange`], [`Error::Cancelled`].
+    pub fn forward<'c>(
+        &self,
+        context: &'c mut Context,
+        tokens: &[TokenId],
+        want: Logits,
+        cancel: &CancellationToken,
+    ) -> Result<&'c [f32], Error> {
+        self.check(context, tokens)?;
+        context.buffers.logits.clear();
+        let compute = Compute { kernels: self.kernels, pool: &self.pool, cancel };
+        let mut rest = tokens;
+        while !rest.is_empty() {
+            let (chunk, later) = rest.split_at(rest.len().min(CHUNK));
+            let want = if want == Logits::Last && !later.is_empty() { Logits::None } else { want };
+            decoder::chunk(self, compute, context, chunk, want)?;
+            context.len += chunk.len();
+            rest = later;
+        }
+        Ok(&context.buffers.logits)
+    }
+
+    fn check(&self, context: &Context, tokens: &[TokenId]) -> Result<(), Error> {
+        if context.model != self.id {
+            return Err(Error::ContextOfAnotherModel);
+        }
+        let (len, capacity) = (context.len, context.capacity);
+        if tokens.len() > capacity - len {
+            return Err(Error::ContextFull { len, added: tokens.len(), capacity });
+        }
+        let vocab_size = self.config.vocab_size;
+        match tokens.iter().find(|t| **t as usize >= vocab_size) {
+            Some(&id) => {
+                Err(smallmind_abstractions::Error::TokenOutOfRange { id, vocab_size }.into())
+            }
+            None => Ok(()),
+        }
+    }
+}

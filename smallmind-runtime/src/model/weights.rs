@@ -1,0 +1,220 @@
+//! Tensors to the layout that kernels read.
+
+use super::config::ModelConfig;
+use crate::Error;
+use crate::container::{GgufFile, TensorType, TensorView};
+use crate::kernels::Format;
+use crate::kernels::pack::PackedMatrix;
+use smallmind_abstractions::CancellationToken;
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+/// The weights of a model.
+#[derive(Debug)]
+pub(super) struct Weights {
+    pub(super) embeddings: PackedMatrix,
+    pub(super) layers: Vec<Layer>,
+    pub(super) output_norm: Vec<f32>,
+    /// `None` where the embeddings serve as output too.
+    output: Option<PackedMatrix>,
+    pub(super) output_bias: Option<Vec<f32>>,
+    /// What the frequencies of RoPE are divided by.
+    pub(super) rope_factors: Option<Vec<f32>>,
+}
+
+impl Weights {
+    /// The matrix that makes logits.
+    pub(super) fn output(&self) -> &PackedMatrix {
+        self.output.as_ref().unwrap_or(&self.embeddings)
+    }
+}
+
+/// A matrix and what is added to its products.
+#[derive(Debug)]
+pub(super) struct Linear {
+    pub(super) weights: PackedMatrix,
+    pub(super) bias: Option<Vec<f32>>,
+}
+
+/// The weights of one layer.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) attention_norm: Vec<f32>,
+    pub(super) query: Linear,
+    pub(super) key: Linear,
+    pub(super) value: Linear,
+    pub(super) query_norm: Option<Vec<f32>>,
+    pub(super) key_norm: Option<Vec<f32>>,
+    pub(super) attention_output: Linear,
+    pub(super) attention_post_norm: Option<Vec<f32>>,
+    pub(super) feed_forward_norm: Vec<f32>,
+    pub(super) gate: PackedMatrix,
+    pub(super) up: PackedMatrix,
+    pub(super) down: Linear,
+    pub(super) feed_forward_post_norm: Option<Vec<f32>>,
+}
+
+/// The number of tokens in a file's vocabulary, by its embeddings.
+pub(super) fn vocab_size(file: &GgufFile) -> Result<usize, Error> {
+    let view = file.tensor("token_embd.weight")?;
+    let dims = view.info.shape.dims();
+    match dims {
+        [_, rows] if u32::try_from(*rows).is_ok() => Ok(*rows as usize),
+        _ => Err(wrong_shape(file, &view, "[embedding_length, vocab_size]".to_owned())),
+    }
+}
+
+impl Weights {
+    pub(super) fn load(
+        file: &GgufFile,
+        config: &ModelConfig,
+        cancel: &CancellationToken,
+    ) -> Result<Self, Error> {
+        let loader = Loader { file, cancel, used: RefCell::default() };
+        let (length, vocab) = (config.embedding_length, config.vocab_size);
+        let embeddings = loader.matrix("token_embd.weight", length, vocab)?;
+        let layers =
+            (0..config.block_count).map(|i| loader.layer(config, i)).collect::<Result<_, _>>()?;
+        let weights = Self {
+            embeddings,
+            layers,
+            output_norm: loader.vector("output_norm.weight", length)?,
+            output: loader.optional("output.weight", |n| loader.matrix(n, length, vocab))?,
+            output_bias: loader.optional("output.bias", |n| loader.vector(n, vocab))?,
+            rope_factors: loader
+                .optional("rope_freqs.weight", |n| loader.vector(n, config.rope_dims / 2))?,
+        };
+        loader.refuse_unused()?;
+        Ok(weights)
+    }
+}
+
+struct Loader<'a> {
+    file: &'a GgufFile,
+    cancel: &'a CancellationToken,
+    used: RefCell<HashSet<String>>,
+}
+
+impl Loader<'_> {
+    fn layer(&self, config: &ModelConfig, layer: usize) -> Result<Layer, Error> {
+        let (length, inner) = (config.embedding_length, config.feed_forward_length);
+        let heads = config.heads();
+        let (queries, keys) = (heads.query * heads.dim, heads.kv * heads.dim);
+        let name = |part: &str| format!("blk.{layer}.{part}");
+        let matrix =
+            |part: &str, cols, rows| self.matrix(&name(&format!("{part}.weight")), cols, rows);
+        let vector = |part: &str, len| self.vector(&name(&format!("{part}.weight")), len);
+        let when = |wanted: bool, part: &str, len| wanted.then(|| vector(part, len)).transpose();
+        let linear = |part: &str, cols, rows| -> Result<Linear, Error> {
+            let bias = name(&format!("{part}.bias"));
+            Ok(Linear {
+                weights: matrix(part, cols, rows)?,
+                bias: self.optional(&bias, |n| self.vector(n, rows))?,
+            })
+        };
+        Ok(Layer {
+            attention_norm: vector("attn_norm", length)?,
+            query: linear("attn_q", length, queries)?,
+            key: linear("attn_k", length, keys)?,
+            value: linear("attn_v", length, keys)?,
+            query_norm: when(config.qk_norm, "attn_q_norm", heads.dim)?,
+            key_norm: when(config.qk_norm, "attn_k_norm", heads.dim)?,
+            attention_output: linear("attn_output", queries, length)?,
+            attention_post_norm: when(config.post_norms, "post_attention_norm", length)?,
+            feed_forward_norm: vector("ffn_norm", length)?,
+            gate: matrix("ffn_gate", length, inner)?,
+            up: matrix("ffn_up", length, inner)?,
+            down: linear("ffn_down", inner, length)?,
+            feed_forward_post_norm: when(config.post_norms, "post_ffw_norm", length)?,
+        })
+    }
+
+    fn optional<T>(
+        &self,
+        name: &str,
+        load: impl FnOnce(&str) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        self.file.find_tensor(name).map(|_| load(name)).transpose()
+    }
+
+    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
+        let packed = self.pack(name, len, 1, format!("[{len}]"))?;
+        let mut out = vec![0.0; len];
+        packed.dequantize_row(0, &mut out);
+        Ok(out)
+    }
+
+    fn matrix(&self, name: &str, cols: usize, rows: usize) -> Result<PackedMatrix, Error> {
+        self.pack(name, cols, rows, format!("[{cols}, {rows}]"))
+    }
+
+    fn pack(
+        &self,
+        name: &str,
+        cols: usize,
+        rows: usize,
+        shape: String,
+    ) -> Result<PackedMatrix, Error> {
+        self.cancel.check()?;
+        let view = self.file.tensor(name)?;
+        let found = view.info.shape;
+        let right =
+            found.dims()[0] == cols as u64 && found.elements() == Some((cols * rows) as u64);
+        if !right || format!("{found}") != shape {
+            return Err(wrong_shape(self.file, &view, shape));
+        }
+        let format = format(view.info.tensor_type).ok_or_else(|| Error::Unsupported {
+            file: self.file.path().to_owned(),
+            what: format!("tensor '{name}' has type {}", view.info.tensor_type),
+            advice: "use a file of Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS, F16, BF16 or F32"
+                .into(),
+        })?;
+        self.used.borrow_mut().insert(name.to_owned());
+        PackedMatrix::pack(format, rows, cols, view.data, self.cancel)
+    }
+
+    /// A tensor that nothing reads means that the model is more than what is
+    /// computed here.
+    fn refuse_unused(&self) -> Result<(), Error> {
+        let used = self.used.borrow();
+        match self.file.tensors().find(|t| !used.contains(&t.name)) {
+            None => Ok(()),
+            Some(t) => Err(Error::Unsupported {
+                file: self.file.path().to_owned(),
+                what: format!("tensor '{}' has no place in this architecture", t.name),
+                advice: "use a file of a supported architecture without further parts".to_owned(),
+            }),
+        }
+    }
+}
+
+fn wrong_shape(file: &GgufFile, view: &TensorView<'_>, expected: String) -> Error {
+    Error::TensorShape {
+        file: file.path().to_owned(),
+        name: view.info.name.clone(),
+        expected,
+        found: view.info.shape.to_string(),
+    }
+}
+
+/// The kernels' format of a type of ggml, where there is one.
+fn format(tensor_type: TensorType) -> Option<Format> {
+    Some(match tensor_type {
+        TensorType::F32 => Format::F32,
+        TensorType::F16 => Format::F16,
+        TensorType::BF16 => Format::BF16,
+        TensorType::Q4_0 => Format::Q4_0,
+        TensorType::Q4_1 => Format::Q4_1,
+        TensorType::Q5_0 => Format::Q5_0,
+        TensorType::Q5_1 => Format::Q5_1,
+        TensorType::Q8_0 => Format::Q8_0,
+        TensorType::Q2_K => Format::Q2_K,
+        TensorType::Q3_K => Format::Q3_K,
+        TensorType::Q4_K => Format::Q4_K,
+        TensorType::Q5_K => Format::Q5_K,
+        TensorType::Q6_K => Format::Q6_K,
+        TensorType::IQ4_NL => Format::IQ4_NL,
+        TensorType::IQ4_XS => Format::IQ4_XS,
+        _ => return None,
+    })
+}
