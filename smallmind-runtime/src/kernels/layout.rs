@@ -61,12 +61,18 @@ pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> &[u8; N] {
     bytes[at..at + N].first_chunk().expect("a slice of N bytes")
 }
 
-/// Evaluates a closure for 0 to 7, unrolled.
+/// Evaluates an expression for `j` from 0 to 7. A closure would do, but one
+/// that is not inlined loses the instruction set of its caller.
 macro_rules! eight {
-    ($f:expr) => {{
-        let f = $f;
-        [f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7)]
-    }};
+    ($j:ident => $e:expr) => {
+        eight!(@ $j, $e, 0 1 2 3 4 5 6 7)
+    };
+    (@ $j:ident, $e:expr, $($i:literal)*) => {
+        [$({
+            let $j: usize = $i;
+            $e
+        }),*]
+    };
 }
 
 /// Moves the field at bit `from` to bit `to` and masks it there.
@@ -89,7 +95,7 @@ impl Codes for Bits2 {
     #[inline(always)]
     fn unpack<S: Simd>(s: S, bytes: &[u8]) -> [S::Bytes; 8] {
         let packed = [load(s, bytes, 0), load(s, bytes, 1)];
-        eight!(|j: usize| field(s, packed[j / 4], 2 * (j as u32 % 4), 0, 0x03))
+        eight!(j => field(s, packed[j / 4], 2 * (j as u32 % 4), 0, 0x03))
     }
 }
 
@@ -103,7 +109,7 @@ impl Codes for Bits3 {
     fn unpack<S: Simd>(s: S, bytes: &[u8]) -> [S::Bytes; 8] {
         let low = Bits2::unpack(s, bytes);
         let high = load(s, bytes, 2);
-        eight!(|j: usize| s.or(low[j], field(s, high, j as u32, 2, 0x04)))
+        eight!(j => s.or(low[j], field(s, high, j as u32, 2, 0x04)))
     }
 }
 
@@ -115,7 +121,7 @@ impl Codes for Bits4 {
     #[inline(always)]
     fn unpack<S: Simd>(s: S, bytes: &[u8]) -> [S::Bytes; 8] {
         let packed = [load(s, bytes, 0), load(s, bytes, 1), load(s, bytes, 2), load(s, bytes, 3)];
-        eight!(|j: usize| field(s, packed[j % 4], if j < 4 { 0 } else { 4 }, 0, 0x0f))
+        eight!(j => field(s, packed[j % 4], if j < 4 { 0 } else { 4 }, 0, 0x0f))
     }
 }
 
@@ -129,7 +135,7 @@ impl Codes for Bits5 {
     fn unpack<S: Simd>(s: S, bytes: &[u8]) -> [S::Bytes; 8] {
         let low = Bits4::unpack(s, bytes);
         let high = load(s, bytes, 4);
-        eight!(|j: usize| s.or(low[j], field(s, high, j as u32, 4, 0x10)))
+        eight!(j => s.or(low[j], field(s, high, j as u32, 4, 0x10)))
     }
 }
 
@@ -143,7 +149,7 @@ impl Codes for Bits6 {
     fn unpack<S: Simd>(s: S, bytes: &[u8]) -> [S::Bytes; 8] {
         let low = Bits4::unpack(s, bytes);
         let high = [load(s, bytes, 4), load(s, bytes, 5)];
-        eight!(|j: usize| s.or(low[j], field(s, high[j / 4], 2 * (j as u32 % 4), 4, 0x30)))
+        eight!(j => s.or(low[j], field(s, high[j / 4], 2 * (j as u32 % 4), 4, 0x30)))
     }
 }
 
@@ -154,7 +160,7 @@ impl Codes for Bits8 {
     const BYTES: usize = 512;
     #[inline(always)]
     fn unpack<S: Simd>(s: S, bytes: &[u8]) -> [S::Bytes; 8] {
-        eight!(|j: usize| load(s, bytes, j))
+        eight!(j => load(s, bytes, j))
     }
 }
 
@@ -170,7 +176,8 @@ impl Codes for Nonlinear4 {
     const BYTES: usize = 256;
     #[inline(always)]
     fn unpack<S: Simd>(s: S, bytes: &[u8]) -> [S::Bytes; 8] {
-        Bits4::unpack(s, bytes).map(|places| s.lookup(&Self::TABLE, places))
+        let places = Bits4::unpack(s, bytes);
+        eight!(j => s.lookup(&Self::TABLE, places[j]))
     }
 }
 
@@ -231,11 +238,14 @@ impl<const G: usize> Scales for SuperMin<G> {
     }
     #[inline(always)]
     fn read<S: Simd>(s: S, [d, neg_min]: [S::F32; 2], bytes: &[u8]) -> [[S::F32; 2]; 2] {
-        let group = |g: usize| {
-            let scale = s.mul(d, s.widen_u8(array(bytes, 32 * g)));
-            [scale, s.mul(neg_min, s.widen_u8(array(bytes, 32 * g + 16)))]
-        };
-        [group(0), group(G - 1)]
+        let last = 32 * (G - 1);
+        [
+            [s.mul(d, s.widen_u8(array(bytes, 0))), s.mul(neg_min, s.widen_u8(array(bytes, 16)))],
+            [
+                s.mul(d, s.widen_u8(array(bytes, last))),
+                s.mul(neg_min, s.widen_u8(array(bytes, last + 16))),
+            ],
+        ]
     }
 }
 
@@ -254,7 +264,10 @@ impl<const G: usize> Scales for SuperSigned<G> {
     }
     #[inline(always)]
     fn read<S: Simd>(s: S, [d, zero]: [S::F32; 2], bytes: &[u8]) -> [[S::F32; 2]; 2] {
-        let group = |g: usize| [s.mul(d, s.widen_i8(array(bytes, 16 * g))), zero];
-        [group(0), group(G - 1)]
+        let last = 16 * (G - 1);
+        [
+            [s.mul(d, s.widen_i8(array(bytes, 0))), zero],
+            [s.mul(d, s.widen_i8(array(bytes, last))), zero],
+        ]
     }
 }

@@ -78,22 +78,12 @@ fn step<S: Simd, C: Codes, L: Scales, const T: usize>(
     a: &QuantizedChunk<T>,
     t: usize,
 ) -> S::F32 {
-    let dots = |bias: i32, from: usize, to: usize| {
-        let mut dots = start::<S, C, L>(s, bias);
-        unroll!(j < 8 => if j >= from && j < to {
-            dots = if C::BITS == 8 {
-                s.dot_wide(dots, w[j], a.codes[t][j])
-            } else {
-                s.dot(dots, w[j], a.codes[t][j])
-            };
-        });
-        s.to_f32(dots)
-    };
     let scaled = if L::GROUPS == 1 {
-        s.mul(dots(a.bias[t], 0, 8), scales[0][0])
+        s.mul(dots::<S, C, L, 0, 8>(s, w, &a.codes[t], a.bias[t]), scales[0][0])
     } else {
-        let first = s.mul(dots(a.half_bias[0][t], 0, 4), scales[0][0]);
-        s.fma(dots(a.half_bias[1][t], 4, 8), scales[1][0], first)
+        let first =
+            s.mul(dots::<S, C, L, 0, 4>(s, w, &a.codes[t], a.half_bias[0][t]), scales[0][0]);
+        s.fma(dots::<S, C, L, 4, 8>(s, w, &a.codes[t], a.half_bias[1][t]), scales[1][0], first)
     };
     let sum = s.fma(scaled, s.splat(a.scale[t]), sum);
     if !L::HAS_MIN {
@@ -104,6 +94,25 @@ fn step<S: Simd, C: Codes, L: Scales, const T: usize>(
         let sum = s.fma(scales[0][1], s.splat(a.half_sum[0][t]), sum);
         s.fma(scales[1][1], s.splat(a.half_sum[1][t]), sum)
     }
+}
+
+/// The dot products of the vectors from `FROM` to `TO`.
+#[inline(always)]
+fn dots<S: Simd, C: Codes, L: Scales, const FROM: usize, const TO: usize>(
+    s: S,
+    w: &[S::Bytes; 8],
+    codes: &[i32; 8],
+    bias: i32,
+) -> S::F32 {
+    let mut dots = start::<S, C, L>(s, bias);
+    unroll!(j < 8 => if j >= FROM && j < TO {
+        dots = if C::BITS == 8 {
+            s.dot_wide(dots, w[j], codes[j])
+        } else {
+            s.dot(dots, w[j], codes[j])
+        };
+    });
+    s.to_f32(dots)
 }
 
 /// `-zero * Σ activations`, from `bias = -128 * Σ activations`.

@@ -12,19 +12,19 @@ fn lanes<S: Simd>(s: S, x: S::F32) -> [f32; LANES] {
 }
 
 /// Calls `f` for each sixteen values; the last, partial, vector is padded with
-/// zeros and only its own part is written back.
+/// zeros and only its own part is written back. `f` has one call site: a
+/// closure that is not inlined loses the instruction set of its caller.
 #[inline(always)]
 fn for_lanes<S: Simd>(s: S, x: &mut [f32], mut f: impl FnMut(usize, S::F32) -> S::F32) {
-    let (vectors, rest) = x.as_chunks_mut::<LANES>();
-    for (i, v) in vectors.iter_mut().enumerate() {
-        let y = f(i * LANES, s.load(v));
-        s.store(y, v);
-    }
-    if !rest.is_empty() {
-        let at = vectors.len() * LANES;
-        let mut padded = [0.0; LANES];
-        padded[..rest.len()].copy_from_slice(rest);
-        rest.copy_from_slice(&lanes(s, f(at, s.load(&padded)))[..rest.len()]);
+    for at in (0..x.len()).step_by(LANES) {
+        let y = f(at, load_padded(s, x, at));
+        match x[at..].first_chunk_mut::<LANES>() {
+            Some(full) => s.store(y, full),
+            None => {
+                let rest = &mut x[at..];
+                rest.copy_from_slice(&lanes(s, y)[..rest.len()]);
+            }
+        }
     }
 }
 
@@ -63,20 +63,24 @@ pub(crate) enum Gate {
     Gelu,
 }
 
+/// `x * sigmoid(y) * up`, which both functions are: tanh(u) is
+/// 2 sigmoid(2u) - 1.
+#[inline(always)]
+fn gated<S: Simd>(s: S, x: S::F32, neg_y: S::F32, up: S::F32) -> S::F32 {
+    s.mul(s.div(x, s.add(s.splat(1.0), exp(s, neg_y))), up)
+}
+
 /// `gate = f(gate) * up`.
 #[inline(always)]
 pub(crate) fn gate<S: Simd>(s: S, function: Gate, gate: &mut [f32], up: &[f32]) {
-    let one = s.splat(1.0);
-    // Both functions are `x * sigmoid(y)`; tanh(u) is 2 sigmoid(2u) - 1.
-    let gated = |x, neg_y, up| s.mul(s.div(x, s.add(one, exp(s, neg_y))), up);
     match function {
         Gate::Silu => {
-            for_lanes(s, gate, |at, x| gated(x, s.mul(x, s.splat(-1.0)), load_padded(s, up, at)))
+            for_lanes(s, gate, |at, x| gated(s, x, s.mul(x, s.splat(-1.0)), load_padded(s, up, at)))
         }
         Gate::Gelu => for_lanes(s, gate, |at, x| {
             const MINUS_2_SQRT_2_OVER_PI: f32 = -1.595_769_1;
             let cubic = s.fma(s.mul(s.mul(x, x), s.splat(0.044_715)), x, x);
-            gated(x, s.mul(cubic, s.splat(MINUS_2_SQRT_2_OVER_PI)), load_padded(s, up, at))
+            gated(s, x, s.mul(cubic, s.splat(MINUS_2_SQRT_2_OVER_PI)), load_padded(s, up, at))
         }),
     }
 }

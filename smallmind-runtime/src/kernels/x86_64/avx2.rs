@@ -121,24 +121,28 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn scale_exponent(self, x: F32, n: Int) -> F32 {
-        let one = |x, n| {
-            cpu!(_mm256_castsi256_ps(_mm256_add_epi32(
-                _mm256_castps_si256(x),
-                _mm256_slli_epi32::<23>(n)
-            )))
-        };
+        #[inline(always)]
+        fn one(x: __m256, n: __m256i) -> __m256 {
+            let n = cpu!(_mm256_slli_epi32::<23>(n));
+            cpu!(_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), n)))
+        }
         F32(one(x.0, n.0), one(x.1, n.1))
     }
     #[inline(always)]
     fn keep_if_ge(self, a: F32, b: F32, x: F32) -> F32 {
-        let one = |a, b, x| cpu!(_mm256_and_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(a, b), x));
+        #[inline(always)]
+        fn one(a: __m256, b: __m256, x: __m256) -> __m256 {
+            cpu!(_mm256_and_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(a, b), x))
+        }
         F32(one(a.0, b.0, x.0), one(a.1, b.1, x.1))
     }
     #[inline(always)]
     fn widen_f16(self, from: &[u16; LANES]) -> F32 {
-        let one =
-            |at: usize| cpu!(_mm256_cvtph_ps(_mm_loadu_si128(from[at..at + 8].as_ptr().cast())));
-        F32(one(0), one(8))
+        let (low, high) = from.split_at(8);
+        cpu!(F32(
+            _mm256_cvtph_ps(_mm_loadu_si128(low.as_ptr().cast())),
+            _mm256_cvtph_ps(_mm_loadu_si128(high.as_ptr().cast()))
+        ))
     }
     #[inline(always)]
     fn narrow_f16(self, x: F32, to: &mut [u16; LANES]) {
@@ -151,30 +155,31 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn widen_bf16(self, from: &[u16; LANES]) -> F32 {
-        let one = |at: usize| {
-            cpu!(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(
-                _mm_loadu_si128(from[at..at + 8].as_ptr().cast())
+        let (low, high) = from.split_at(8);
+        cpu!(F32(
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(
+                low.as_ptr().cast()
+            )))),
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(
+                high.as_ptr().cast()
             ))))
-        };
-        F32(one(0), one(8))
+        ))
     }
     #[inline(always)]
     fn widen_u8(self, from: &[u8; LANES]) -> F32 {
-        let one = |at: usize| {
-            cpu!(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(
-                from[at..at + 8].as_ptr().cast()
-            ))))
-        };
-        F32(one(0), one(8))
+        let (low, high) = from.split_at(8);
+        cpu!(F32(
+            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(low.as_ptr().cast()))),
+            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(high.as_ptr().cast())))
+        ))
     }
     #[inline(always)]
     fn widen_i8(self, from: &[u8; LANES]) -> F32 {
-        let one = |at: usize| {
-            cpu!(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(
-                from[at..at + 8].as_ptr().cast()
-            ))))
-        };
-        F32(one(0), one(8))
+        let (low, high) = from.split_at(8);
+        cpu!(F32(
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(low.as_ptr().cast()))),
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(high.as_ptr().cast())))
+        ))
     }
     #[inline(always)]
     fn splat_i32(self, x: i32) -> Int {
@@ -250,15 +255,16 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn dot_wide(self, sum: Int, weights: Int, activations: i32) -> Int {
-        let one = |sum, weights| {
+        #[inline(always)]
+        fn one(sum: __m256i, weights: __m256i, activations: i32) -> __m256i {
             cpu!({
                 // `|w| * (a * sign(w))`: the magnitudes fit `maddubs`.
                 let w = _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
                 let a = _mm256_sign_epi8(_mm256_set1_epi32(activations), w);
                 dot4(sum, _mm256_abs_epi8(w), a)
             })
-        };
-        Int(one(sum.0, weights.0), one(sum.1, weights.1))
+        }
+        Int(one(sum.0, weights.0, activations), one(sum.1, weights.1, activations))
     }
     #[inline(always)]
     fn start_wide(self, _: i32) -> Int {
