@@ -1,1 +1,24 @@
-//! placeholder while the workspace is laid out
+//! Model loading and inference sessions: what Rust programs embed.
+//!
+//! ```no_run
+//! use smallmind_abstractions::{CancellationToken, GenerationOptions, GenerationRequest};
+//! use smallmind_engine::{Engine, EngineOptions, SessionOptions};
+//!
+//! let never = CancellationToken::new();
+//! let engine = Engine::load("model.gguf", EngineOptions::default(), &never)?;
+//! let session = engine.session(SessionOptions::default())?;
+//! let request = GenerationRequest::new("The capital of France is")
+//!     .with_options(GenerationOptions { max_tokens: Some(16), ..Default::default() });
+//! println!("{}", session.generate(&request, &never)?.text);
+//! # Ok::<(), smallmind_engine::Error>(())
+//! ```
+
+mod engine;
+mod error;
+mod session;
+mod stream;
+
+pub use engine::{Engine, EngineOptions};
+pub use error::Error;
+pub use session::{InferenceSession, SessionOptions};
+pub use stream::GenerationStream;

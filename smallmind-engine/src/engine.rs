@@ -1,0 +1,88 @@
+//! A model and its tokenizer, loaded once and shared.
+
+use crate::{Error, InferenceSession, SessionOptions};
+use smallmind_abstractions::{CancellationToken, Metadata, Tokenizer};
+use smallmind_runtime::container::GgufFile;
+use smallmind_runtime::{LoadOptions, Model};
+use smallmind_tokenizers::GgufTokenizerFactory;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How an [`Engine`] is loaded.
+#[derive(Debug, Clone, Default)]
+pub struct EngineOptions {
+    /// Threads that compute; the physical cores this process may use where
+    /// `None`. Results do not depend on it.
+    pub threads: Option<usize>,
+}
+
+/// A loaded model with its tokenizer. Clones share it.
+///
+/// ```no_run
+/// use smallmind_abstractions::CancellationToken;
+/// use smallmind_engine::{Engine, EngineOptions};
+///
+/// let engine = Engine::load("model.gguf", EngineOptions::default(), &CancellationToken::new())?;
+/// println!("{} on {} threads", engine.model().config().architecture, engine.model().threads());
+/// # Ok::<(), smallmind_engine::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    metadata: Metadata,
+    tokenizer: Arc<dyn Tokenizer>,
+    model: Model,
+}
+
+impl Engine {
+    /// Loads a GGUF file.
+    ///
+    /// # Errors
+    /// What the file has wrong ([`Error::Runtime`], [`Error::Tokenizer`],
+    /// [`Error::VocabularyMismatch`]), or that `cancel` was cancelled.
+    pub fn load(
+        path: impl AsRef<Path>,
+        options: EngineOptions,
+        cancel: &CancellationToken,
+    ) -> Result<Self, Error> {
+        let file = GgufFile::open(path.as_ref())?;
+        let tokenizer = GgufTokenizerFactory::new().build(file.metadata())?;
+        let load = LoadOptions { threads: options.threads, ..Default::default() };
+        let model = Model::load(&file, &load, cancel)?;
+        let (tokens, embeddings) = (tokenizer.vocab_size(), model.config().vocab_size);
+        if tokens > embeddings {
+            return Err(Error::VocabularyMismatch { tokens, embeddings });
+        }
+        let metadata = file.metadata().clone();
+        Ok(Self { shared: Arc::new(Shared { metadata, tokenizer, model }) })
+    }
+
+    /// The metadata of the file.
+    pub fn metadata(&self) -> &Metadata {
+        &self.shared.metadata
+    }
+
+    /// The tokenizer of the file.
+    pub fn tokenizer(&self) -> &dyn Tokenizer {
+        &*self.shared.tokenizer
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.shared.model
+    }
+
+    /// A session with an empty context. Sessions share the model and nothing
+    /// else.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] where the context is longer than the model was
+    /// trained for.
+    pub fn session(&self, options: SessionOptions) -> Result<InferenceSession, Error> {
+        InferenceSession::new(self.clone(), options)
+    }
+}
