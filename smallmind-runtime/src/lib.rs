@@ -4,6 +4,7 @@ pub mod container;
 mod error;
 mod kernels;
 mod model;
+pub mod peaks;
 mod sampling;
 
 pub use error::Error;

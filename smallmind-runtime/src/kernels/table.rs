@@ -2,6 +2,7 @@
 
 use super::generic::attention::{self, Block, Softmax, Visible};
 use super::generic::matmul::{self, Brain, Float, Half, QuantizedChunk, Single};
+use super::generic::peaks;
 use super::generic::rows::{self, Gate, RopePairs};
 use super::layout::{
     Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Codes, Flat, FlatMin, Nonlinear4, Scales, SuperMin,
@@ -158,6 +159,8 @@ type Narrow = unsafe fn(&[f32], &mut [u16]);
 type AttendBlock = unsafe fn(Block<'_>, &[f32], &[Visible], &mut [Softmax], &mut [f32]);
 type Fold = unsafe fn(&mut Softmax, &mut [f32], Softmax, &[f32]);
 type Finish = unsafe fn(Softmax, &mut [f32]);
+type Peak = unsafe fn(u64) -> f32;
+type PeakRead = unsafe fn(&[u8]) -> f32;
 
 /// The kernels of one instruction set.
 #[derive(Debug)]
@@ -175,6 +178,9 @@ pub(crate) struct Kernels {
     attend_block: AttendBlock,
     fold: Fold,
     finish: Finish,
+    peak_fma: Peak,
+    peak_dot: Peak,
+    peak_read: PeakRead,
 }
 
 #[inline(always)]
@@ -295,6 +301,18 @@ macro_rules! kernels {
         fn finish(total: Softmax, out: &mut [f32]) {
             attention::finish($make, total, out);
         }
+        $(#[target_feature(enable = $features)])?
+        fn peak_fma(rounds: u64) -> f32 {
+            peaks::fma($make, rounds)
+        }
+        $(#[target_feature(enable = $features)])?
+        fn peak_dot(rounds: u64) -> f32 {
+            peaks::dot($make, rounds)
+        }
+        $(#[target_feature(enable = $features)])?
+        fn peak_read(bytes: &[u8]) -> f32 {
+            peaks::read($make, bytes)
+        }
         Kernels {
             level: $level,
             tile_width: <$simd as Simd>::TILE,
@@ -309,6 +327,9 @@ macro_rules! kernels {
             attend_block,
             fold,
             finish,
+            peak_fma,
+            peak_dot,
+            peak_read,
         }
     }};
 }
@@ -402,11 +423,11 @@ fn unavailable(name: &str) -> Error {
 
 /// Safe methods over the function pointers of the table.
 macro_rules! methods {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $t:ty),*);)*) => {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $t:ty),*) $(-> $r:ty)?;)*) => {
         impl Kernels {$(
             $(#[$doc])*
             #[inline]
-            pub(crate) fn $name(&self, $($arg: $t),*) {
+            pub(crate) fn $name(&self, $($arg: $t),*) $(-> $r)? {
                 // SAFETY: a table exists only where its CPU features were
                 // detected, and the functions ask for nothing else.
                 unsafe { (self.$name)($($arg),*) }
@@ -435,4 +456,10 @@ methods! {
     fold(total: &mut Softmax, out: &mut [f32], block: Softmax, block_out: &[f32]);
     /// Divides a row by its sum of exponentials.
     finish(total: Softmax, out: &mut [f32]);
+    /// Rounds of [`peaks::FLOPS`] operations in single precision.
+    peak_fma(rounds: u64) -> f32;
+    /// Rounds of [`peaks::INT8_OPS`] operations on bytes.
+    peak_dot(rounds: u64) -> f32;
+    /// Reads all bytes.
+    peak_read(bytes: &[u8]) -> f32;
 }

@@ -10,6 +10,7 @@ use smallmind_abstractions::CancellationToken;
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -31,13 +32,35 @@ type Task<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
 struct Stage {
     run: *const Task<'static>,
-    tasks: usize,
     cancel: *const CancellationToken,
+}
+
+/// The tasks that are left of a thread's share: the first in the low half of
+/// the word, the one after the last in the high half. On a cache line of its
+/// own: its owner writes it for every task.
+#[repr(align(64))]
+struct Share(AtomicU64);
+
+impl Share {
+    fn set(&self, tasks: Range<usize>) {
+        self.0.store((tasks.end as u64) << 32 | tasks.start as u64, Ordering::Relaxed);
+    }
+
+    /// Takes the first task, or the last one where a thread helps another.
+    fn take(&self, last: bool) -> Option<usize> {
+        let step = |word: u64| {
+            let (start, end) = (word & u64::from(u32::MAX), word >> 32);
+            (start < end).then(|| if last { word - (1 << 32) } else { word + 1 })
+        };
+        let word = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).ok()?;
+        Some(if last { (word >> 32) as usize - 1 } else { word as u32 as usize })
+    }
 }
 
 struct Shared {
     state: AtomicU64,
-    next: AtomicUsize,
+    /// One for each thread.
+    shares: Box<[Share]>,
     stage: UnsafeCell<Option<Stage>>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     sleep: Mutex<Sleep>,
@@ -84,7 +107,7 @@ impl Pool {
     pub(crate) fn new(threads: usize) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
-            next: AtomicUsize::new(0),
+            shares: (0..threads.max(1)).map(|_| Share(AtomicU64::new(0))).collect(),
             stage: UnsafeCell::new(None),
             panic: Mutex::new(None),
             sleep: Mutex::default(),
@@ -115,6 +138,7 @@ impl Pool {
         cancel: &CancellationToken,
         task: impl Fn(usize, usize) + Sync,
     ) {
+        assert!(u32::try_from(tasks).is_ok(), "too many tasks");
         if tasks <= 1 || self.workers.is_empty() {
             (0..tasks).take_while(|_| !cancel.is_cancelled()).for_each(|i| task(i, 0));
             return;
@@ -128,8 +152,8 @@ impl Pool {
         let run = unsafe { std::mem::transmute::<*const Task<'_>, *const Task<'static>>(run) };
         // SAFETY: this thread has the turn and no stage is open, so nobody
         // else looks at the cell.
-        unsafe { *shared.stage.get() = Some(Stage { run, tasks, cancel }) };
-        shared.next.store(0, Ordering::Relaxed);
+        unsafe { *shared.stage.get() = Some(Stage { run, cancel }) };
+        shared.share_out(tasks);
         shared.open();
         let outcome = catch_unwind(AssertUnwindSafe(|| shared.take_tasks(0)));
         shared.close();
@@ -154,6 +178,15 @@ impl Drop for Pool {
 }
 
 impl Shared {
+    /// Gives each thread neighbouring tasks: they mostly read neighbouring
+    /// memory, which streams best from one thread.
+    fn share_out(&self, tasks: usize) {
+        let threads = self.shares.len();
+        for (i, share) in self.shares.iter().enumerate() {
+            share.set(tasks * i / threads..tasks * (i + 1) / threads);
+        }
+    }
+
     fn open(&self) {
         self.state.fetch_add((1 << STAGE_SHIFT) | OPEN, Ordering::SeqCst);
         // Pairs with the order in `sleep_until_after`: either this sees the
@@ -201,12 +234,15 @@ impl Shared {
         // SAFETY: both point into the frame of `run`, which waits for the stage
         // to be empty before it ends.
         let (run, cancel) = unsafe { (&*stage.run, &*stage.cancel) };
-        loop {
-            let task = self.next.fetch_add(1, Ordering::Relaxed);
-            if task >= stage.tasks || cancel.is_cancelled() {
-                return;
+        let threads = self.shares.len();
+        for helped in 0..threads {
+            let share = &self.shares[(thread + helped) % threads];
+            while let Some(task) = share.take(helped > 0) {
+                if cancel.is_cancelled() {
+                    return;
+                }
+                run(task, thread);
             }
-            run(task, thread);
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod attention;
 pub(crate) mod matmul;
+pub(crate) mod peaks;
 pub(crate) mod rows;
 
 /// Runs the body for each `t` below `T`, unrolled, so that arrays indexed by
