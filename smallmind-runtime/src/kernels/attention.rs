@@ -5,7 +5,8 @@
 //! are folded afterwards. Both ways fold the same blocks in the same order, so
 //! they give the same bits.
 
-use super::matmul::{Compute, Parts};
+use super::matmul::Compute;
+use super::parts::Parts;
 use super::{BLOCK, Block, RopePairs, Softmax, Visible};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};

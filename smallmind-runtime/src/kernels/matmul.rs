@@ -8,10 +8,10 @@ use super::generic::matmul::WORDS_PER_CHUNK;
 use super::generic::rows::Gate;
 use super::layout::{CHUNK, PANEL};
 use super::pack::PackedMatrix;
+use super::parts::Parts;
 use super::table::Kernels;
 use super::threads::Pool;
 use smallmind_abstractions::CancellationToken;
-use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -28,36 +28,6 @@ const TASK_BYTES: usize = 16 * 1024;
 const MAX_TILE: usize = 16;
 /// The width of the tiles of the tokens that do not fill a whole one.
 const SMALL_TILE: usize = 4;
-
-/// A slice whose parts different threads write.
-pub(crate) struct Parts<'a, T> {
-    start: *mut T,
-    len: usize,
-    slice: PhantomData<&'a mut [T]>,
-}
-
-// SAFETY: it stands for the `&mut [T]` it was made from; `part` makes its users
-// answer for what they share.
-unsafe impl<T: Send> Sync for Parts<'_, T> {}
-// SAFETY: as above.
-unsafe impl<T: Send> Send for Parts<'_, T> {}
-
-impl<'a, T> Parts<'a, T> {
-    pub(crate) fn new(slice: &'a mut [T]) -> Self {
-        Self { start: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
-    }
-
-    /// One part.
-    ///
-    /// # Safety
-    /// No two parts that are alive at once overlap.
-    #[allow(clippy::mut_from_ref, reason = "that is what the safety clause is about")]
-    pub(crate) unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
-        assert!(range.start <= range.end && range.end <= self.len);
-        // SAFETY: in bounds by the check above, unaliased by the caller's word.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
-    }
-}
 
 impl Compute<'_> {
     /// Runs `f` on each `len` values of `rows`, on all threads.
@@ -134,17 +104,54 @@ pub(crate) struct Activations {
     rows: Vec<Mutex<Vec<f32>>>,
 }
 
+/// Rows of values that products take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// As they are.
+    Plain(&'a [f32]),
+    /// Their RMS norms.
+    Normalized {
+        rows: &'a [f32],
+        weight: &'a [f32],
+        epsilon: f32,
+    },
+}
+
+impl Source<'_> {
+    fn rows(&self) -> &[f32] {
+        match self {
+            Self::Plain(rows) | Self::Normalized { rows, .. } => rows,
+        }
+    }
+
+    /// One row; `buffer` is room for it where it is computed.
+    fn row<'r>(
+        &'r self,
+        kernels: &Kernels,
+        at: Range<usize>,
+        buffer: &'r mut Vec<f32>,
+    ) -> &'r [f32] {
+        match self {
+            Self::Plain(rows) => &rows[at],
+            Self::Normalized { rows, weight, epsilon } => {
+                buffer.resize(at.len(), 0.0);
+                kernels.rms_norm(&rows[at], weight, *epsilon, buffer);
+                buffer
+            }
+        }
+    }
+}
+
 impl Activations {
-    /// Takes `tokens` rows of `cols` values from `row(token, thread, out)`, in
-    /// the forms that the `readers` take.
+    /// Takes rows in the forms that their `readers` take.
     pub(crate) fn fill(
         &mut self,
         compute: Compute<'_>,
-        tokens: usize,
+        source: Source<'_>,
         readers: &[&PackedMatrix],
-        row: impl Fn(usize, &mut [f32]) + Sync,
     ) {
-        let cols = readers.first().map_or(0, |m| m.cols());
+        let cols = readers.first().map_or(1, |m| m.cols());
+        let tokens = source.rows().len() / cols;
         let tiling = Tiling { tokens, widest: compute.kernels.tile_width() };
         (self.tiling, self.cols) = (tiling, cols);
         let wants = |quantized| readers.iter().any(|m| m.format().is_quantized() == quantized);
@@ -159,19 +166,19 @@ impl Activations {
         compute.pool.run(tiling.len(), compute.cancel, |tile, thread| {
             let span = tiling.get(tile);
             let part = |each: usize| span.first * each..(span.first + span.width) * each;
-            let mut values = rows[thread].lock().unwrap_or_else(PoisonError::into_inner);
-            values.resize(cols, 0.0);
+            let mut buffer = rows[thread].lock().unwrap_or_else(PoisonError::into_inner);
             for t in 0..span.tokens {
-                row(span.first + t, &mut values);
+                let at = (span.first + t) * cols..(span.first + t + 1) * cols;
+                let values = source.row(compute.kernels, at, &mut buffer);
                 if has_quantized {
                     // SAFETY: tiles do not overlap, and each is one task.
                     let tile = unsafe { quantized.part(part(per_quantized)) };
-                    compute.kernels.quantize(&values, span.width, tile, t);
+                    compute.kernels.quantize(values, span.width, tile, t);
                 }
                 if has_float {
                     // SAFETY: as above.
                     let tile = unsafe { float.part(part(per_float)) };
-                    for (cell, value) in tile.chunks_exact_mut(span.width).zip(&*values) {
+                    for (cell, value) in tile.chunks_exact_mut(span.width).zip(values) {
                         cell[t] = value.to_bits();
                     }
                 }
@@ -200,53 +207,103 @@ pub(crate) struct Product<'a> {
     pub(crate) accumulate: bool,
 }
 
+/// A run of panels, times all tokens tile by tile: a task.
+#[derive(Clone, Copy)]
+struct Panels<'a> {
+    weights: &'a PackedMatrix,
+    per_task: usize,
+}
+
+impl<'a> Panels<'a> {
+    fn new(weights: &'a PackedMatrix) -> Self {
+        Self { weights, per_task: (TASK_BYTES / weights.panel_bytes().max(1)).max(1) }
+    }
+
+    fn tasks(self) -> usize {
+        self.weights.panels().div_ceil(self.per_task)
+    }
+
+    /// Calls `f` with each tile of tokens and panel of a task: panels change
+    /// fastest, so that a tile stays in the innermost caches.
+    fn for_each(self, a: &Activations, task: usize, mut f: impl FnMut(TileSpan, usize)) {
+        assert_eq!(self.weights.cols(), a.cols, "activations of another width");
+        let first = task * self.per_task;
+        let last = self.weights.panels().min(first + self.per_task);
+        for tile in 0..a.tiling.len() {
+            for panel in first..last {
+                f(a.tiling.get(tile), panel);
+            }
+        }
+    }
+}
+
+type Tile = [f32; MAX_TILE * PANEL];
+
+/// One panel times one tile of tokens: sixteen outputs a token.
+fn product<'t>(
+    compute: Compute<'_>,
+    a: &Activations,
+    weights: &PackedMatrix,
+    panel: usize,
+    span: TileSpan,
+    tile: &'t mut Tile,
+) -> &'t mut [f32] {
+    let format = weights.format();
+    let out = &mut tile[..span.width * PANEL];
+    let activations = a.tile(span, format.is_quantized());
+    compute.kernels.tile(format, span.width, weights.panel(panel), activations, out);
+    out
+}
+
+impl PackedMatrix {
+    /// The outputs that a panel makes.
+    fn outputs(&self, panel: usize) -> Range<usize> {
+        panel * PANEL..self.rows().min((panel + 1) * PANEL)
+    }
+}
+
+impl TileSpan {
+    fn range(self) -> Range<usize> {
+        self.first..self.first + self.tokens
+    }
+}
+
 /// Computes products of the same activations in one stage.
 pub(crate) fn matmul(compute: Compute<'_>, a: &Activations, products: &mut [Product<'_>]) {
     struct Job<'a> {
-        weights: &'a PackedMatrix,
-        bias: Option<&'a [f32]>,
+        panels: Panels<'a>,
+        bias: &'a [f32],
         out: Parts<'a, f32>,
         accumulate: bool,
-        panels_per_task: usize,
     }
     let mut jobs: [Option<Job<'_>>; 3] = [const { None }; 3];
+    assert!(products.len() <= jobs.len());
     for (job, p) in jobs.iter_mut().zip(products) {
         *job = Some(Job {
-            weights: p.weights,
-            bias: p.bias,
+            panels: Panels::new(p.weights),
+            bias: p.bias.unwrap_or_default(),
             out: Parts::new(&mut *p.out),
             accumulate: p.accumulate,
-            panels_per_task: panels_per_task(p.weights),
         });
     }
-    let tasks = |j: &Job<'_>| j.weights.panels().div_ceil(j.panels_per_task);
-    let total = jobs.iter().flatten().map(tasks).sum();
+    let total = jobs.iter().flatten().map(|j| j.panels.tasks()).sum();
     compute.pool.run(total, compute.cancel, |task, _| {
         let mut task = task;
-        for job in jobs.iter().flatten() {
-            if task < tasks(job) {
-                let first = task * job.panels_per_task;
-                let last = job.weights.panels().min(first + job.panels_per_task);
-                for panel in first..last {
-                    one_panel(compute, a, job.weights, panel, |token, lanes, rows| {
-                        let at = token * job.weights.rows() + rows.start;
-                        // SAFETY: a task has its panels' rows to itself.
-                        let out = unsafe { job.out.part(at..at + rows.len()) };
-                        let lanes = &mut lanes[..rows.len()];
-                        if let Some(bias) = job.bias {
-                            compute.kernels.add(lanes, &bias[rows]);
-                        }
-                        if job.accumulate {
-                            compute.kernels.add(out, lanes);
-                        } else {
-                            out.copy_from_slice(lanes);
-                        }
-                    });
-                }
-                return;
-            }
-            task -= tasks(job);
-        }
+        let job = jobs.iter().flatten().find(|job| {
+            let mine = task < job.panels.tasks();
+            task -= if mine { 0 } else { job.panels.tasks() };
+            mine
+        });
+        let Some(job) = job else { return };
+        let (weights, mut tile) = (job.panels.weights, [0.0; MAX_TILE * PANEL]);
+        job.panels.for_each(a, task, |span, panel| {
+            let outputs = weights.outputs(panel);
+            let bias = job.bias.get(outputs.clone()).unwrap_or_default();
+            let products = product(compute, a, weights, panel, span, &mut tile);
+            // SAFETY: a task has its panels' outputs to itself.
+            let out = unsafe { job.out.columns(span.range(), weights.rows(), outputs) };
+            compute.kernels.put(products, bias, job.accumulate, out);
+        });
     });
 }
 
@@ -258,51 +315,17 @@ pub(crate) fn matmul_gated(
     function: Gate,
     out: &mut [f32],
 ) {
-    let (rows, out) = (gate.rows(), Parts::new(out));
-    let per_task = panels_per_task(gate);
-    compute.pool.run(gate.panels().div_ceil(per_task), compute.cancel, |task, _| {
-        for panel in task * per_task..gate.panels().min((task + 1) * per_task) {
-            let put = |token: usize, lanes: &mut [f32], range: Range<usize>, is_up: bool| {
-                let at = token * rows + range.start;
-                // SAFETY: a task has its panels' rows to itself.
-                let out = unsafe { out.part(at..at + range.len()) };
-                let lanes = &mut lanes[..range.len()];
-                if is_up {
-                    compute.kernels.gate(function, out, lanes);
-                } else {
-                    out.copy_from_slice(lanes);
-                }
-            };
-            one_panel(compute, a, gate, panel, |t, lanes, range| put(t, lanes, range, false));
-            one_panel(compute, a, up, panel, |t, lanes, range| put(t, lanes, range, true));
-        }
+    let (panels, out) = (Panels::new(gate), Parts::new(out));
+    compute.pool.run(panels.tasks(), compute.cancel, |task, _| {
+        let mut tiles = [[0.0; MAX_TILE * PANEL]; 2];
+        let [gates, ups] = &mut tiles;
+        panels.for_each(a, task, |span, panel| {
+            let gates = product(compute, a, gate, panel, span, gates);
+            let ups = product(compute, a, up, panel, span, ups);
+            compute.kernels.gate(function, gates, ups);
+            // SAFETY: a task has its panels' outputs to itself.
+            let out = unsafe { out.columns(span.range(), gate.rows(), gate.outputs(panel)) };
+            compute.kernels.put(gates, &[], false, out);
+        });
     });
-}
-
-fn panels_per_task(weights: &PackedMatrix) -> usize {
-    (TASK_BYTES / weights.panel_bytes().max(1)).max(1)
-}
-
-/// One panel times all tokens: `put(token, sixteen outputs, their rows)`.
-fn one_panel(
-    compute: Compute<'_>,
-    a: &Activations,
-    weights: &PackedMatrix,
-    panel: usize,
-    mut put: impl FnMut(usize, &mut [f32], Range<usize>),
-) {
-    assert_eq!(weights.cols(), a.cols, "activations of another width");
-    let rows = panel * PANEL..weights.rows().min((panel + 1) * PANEL);
-    let quantized = weights.format().is_quantized();
-    let panel = weights.panel(panel);
-    let mut out = [0.0; MAX_TILE * PANEL];
-    for tile in 0..a.tiling.len() {
-        let span = a.tiling.get(tile);
-        let out = &mut out[..span.width * PANEL];
-        compute.kernels.tile(weights.format(), span.width, panel, a.tile(span, quantized), out);
-        let lanes = out.as_chunks_mut::<PANEL>().0;
-        for (t, lanes) in lanes.iter_mut().enumerate().take(span.tokens) {
-            put(span.first + t, lanes, rows.clone());
-        }
-    }
 }

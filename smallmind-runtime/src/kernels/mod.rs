@@ -14,6 +14,7 @@ pub(crate) mod generic;
 pub(crate) mod layout;
 pub(crate) mod matmul;
 pub(crate) mod pack;
+pub(crate) mod parts;
 mod scalar;
 pub(crate) mod simd;
 mod table;

@@ -122,6 +122,23 @@ impl Simd for Scalar {
         from.map(|x| f32::from(x as i8))
     }
     #[inline(always)]
+    fn sum_across(self, mut x: F32) -> f32 {
+        for width in [8, 4, 2, 1] {
+            for i in 0..width {
+                x[i] += x[i + width];
+            }
+        }
+        x[0]
+    }
+    #[inline(always)]
+    fn max_across(self, x: F32) -> f32 {
+        x.into_iter().fold(f32::NEG_INFINITY, f32::max)
+    }
+    #[inline(always)]
+    fn sum_across_i32(self, x: [i32; LANES]) -> i32 {
+        x.into_iter().sum()
+    }
+    #[inline(always)]
     fn splat_i32(self, x: i32) -> [i32; LANES] {
         [x; LANES]
     }

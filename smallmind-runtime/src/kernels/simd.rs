@@ -54,7 +54,15 @@ pub(crate) trait Simd: Copy {
     fn widen_u8(self, from: &[u8; LANES]) -> Self::F32;
     fn widen_i8(self, from: &[u8; LANES]) -> Self::F32;
 
+    /// The sum of all lanes: the upper half is added to the lower one until
+    /// one lane is left.
+    fn sum_across(self, x: Self::F32) -> f32;
+    /// The largest lane.
+    fn max_across(self, x: Self::F32) -> f32;
+
     fn splat_i32(self, x: i32) -> Self::I32;
+    /// The sum of all lanes.
+    fn sum_across_i32(self, x: Self::I32) -> i32;
     /// Arithmetic shift.
     fn shift_right(self, x: Self::I32, by: u32) -> Self::I32;
     /// Each lane as a byte; lanes must fit.
@@ -80,26 +88,6 @@ pub(crate) trait Simd: Copy {
     /// Where sums of [`dot_wide`](Self::dot_wide) start: `bias` is -128 times
     /// the sum of the activations, which cancels the 128 in each weight.
     fn start_wide(self, bias: i32) -> Self::I32;
-}
-
-/// Adds sixteen lanes in the one order that all kernels use.
-#[inline(always)]
-pub(crate) fn sum_lanes(lanes: [f32; LANES]) -> f32 {
-    let mut lanes = lanes;
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
-}
-
-/// The largest of sixteen lanes.
-#[inline(always)]
-pub(crate) fn max_lanes(lanes: [f32; LANES]) -> f32 {
-    lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// `exp(x)` to about 1 ulp for `x <= 88`; zero below -87.

@@ -8,6 +8,7 @@ use super::layout::{
     Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Codes, Flat, FlatMin, Nonlinear4, Scales, SuperMin,
     SuperSigned, unit_bytes,
 };
+use super::parts::Columns;
 use super::scalar::Scalar;
 use super::simd::{LANES, Simd};
 #[cfg(target_arch = "x86_64")]
@@ -152,6 +153,7 @@ type SelectTile = fn(Format, usize) -> Tile;
 type RmsNorm = unsafe fn(&[f32], &[f32], f32, &mut [f32]);
 type GateFn = unsafe fn(Gate, &mut [f32], &[f32]);
 type Add = unsafe fn(&mut [f32], &[f32]);
+type Put = unsafe fn(&[f32], &[f32], bool, Columns<'_, f32>);
 type Quantize = unsafe fn(&[f32], usize, &mut [u32], usize);
 type Rope = unsafe fn(RopePairs, &mut [f32], &[f32], &[f32]);
 type Widen = unsafe fn(&[u16], &mut [f32]);
@@ -171,6 +173,7 @@ pub(crate) struct Kernels {
     rms_norm: RmsNorm,
     gate: GateFn,
     add: Add,
+    put: Put,
     quantize: Quantize,
     rope: Rope,
     widen_f16: Widen,
@@ -268,6 +271,10 @@ macro_rules! kernels {
             rows::add($make, x, y);
         }
         $(#[target_feature(enable = $features)])?
+        fn put(tile: &[f32], bias: &[f32], accumulate: bool, out: Columns<'_, f32>) {
+            rows::put($make, tile, bias, accumulate, out);
+        }
+        $(#[target_feature(enable = $features)])?
         fn quantize_entry(x: &[f32], width: usize, tile: &mut [u32], t: usize) {
             quantize($make, x, width, tile, t);
         }
@@ -320,6 +327,7 @@ macro_rules! kernels {
             rms_norm,
             gate,
             add,
+            put,
             quantize: quantize_entry,
             rope,
             widen_f16,
@@ -442,6 +450,8 @@ methods! {
     gate(function: Gate, gate: &mut [f32], up: &[f32]);
     /// `x += y`.
     add(x: &mut [f32], y: &[f32]);
+    /// Writes a tile of products, plus a bias, to its place or adds it there.
+    put(tile: &[f32], bias: &[f32], accumulate: bool, out: Columns<'_, f32>);
     /// Quantizes a token into lane `t` of a tile of `width`.
     quantize(x: &[f32], width: usize, tile: &mut [u32], t: usize);
     /// Rotates one head by the angles whose cosines and sines are given.

@@ -1,7 +1,7 @@
 //! Kernels against naive twins, at every level this machine has.
 
 use super::layout::PANEL;
-use super::matmul::{Activations, Compute, Product, matmul, matmul_gated};
+use super::matmul::{Activations, Compute, Product, Source, matmul, matmul_gated};
 use super::pack::PackedMatrix;
 use super::threads::Pool;
 use super::{BLOCK, Block, Format, Gate, Kernels, Level, RopePairs, Softmax, Visible};
@@ -124,7 +124,7 @@ fn product(kernels: &'static Kernels, pool: &Pool, w: &PackedMatrix, x: &[f32]) 
     let cancel = CancellationToken::new();
     let compute = Compute { kernels, pool, cancel: &cancel };
     let mut a = Activations::default();
-    a.fill(compute, tokens, &[w], |t, row| row.copy_from_slice(&x[t * w.cols()..][..w.cols()]));
+    a.fill(compute, Source::Plain(x), &[w]);
     matmul(
         compute,
         &a,
@@ -200,9 +200,7 @@ fn bias_accumulation_and_gates_follow_the_product() {
         let (wx, vx) = (product(kernels, &pool, &w, &x), product(kernels, &pool, &v, &x));
         run(kernels, &pool, |compute| {
             let mut a = Activations::default();
-            a.fill(compute, tokens, &[&w, &v], |t, row| {
-                row.copy_from_slice(&x[t * cols..][..cols])
-            });
+            a.fill(compute, Source::Plain(&x), &[&w, &v]);
             let mut out = vec![2.0; tokens * rows];
             let bias = Some(&bias[..]);
             matmul(

@@ -18,7 +18,7 @@ use super::weights::{Layer, Linear};
 use super::{Logits, Model};
 use crate::Error;
 use crate::kernels::attention::{NewTokens, Preparation, Queries};
-use crate::kernels::matmul::{Activations, Compute, Product, matmul, matmul_gated};
+use crate::kernels::matmul::{Compute, Product, Source, matmul, matmul_gated};
 use smallmind_abstractions::TokenId;
 use std::sync::{Mutex, PoisonError};
 
@@ -107,27 +107,16 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn normalized(
-        &self,
-        hidden: &[f32],
-        weight: &[f32],
-        activations: &mut Activations,
-        readers: &[&Linear],
-    ) {
-        let config = &self.model.config;
-        let length = config.embedding_length;
-        let matrices: Vec<_> = readers.iter().map(|l| &l.weights).collect();
-        activations.fill(self.compute, hidden.len() / length, &matrices, |t, out| {
-            let x = &hidden[t * length..(t + 1) * length];
-            self.compute.kernels.rms_norm(x, weight, config.norm_epsilon, out);
-        });
+    fn normalized<'a>(&self, rows: &'a [f32], weight: &'a [f32]) -> Source<'a> {
+        Source::Normalized { rows, weight, epsilon: self.model.config.norm_epsilon }
     }
 
     fn keys_and_values(&self, context: &mut Context, tokens: usize) {
         let Layer { query, key, value, attention_norm, .. } = self.layer;
         let b = &mut context.buffers;
         debug_assert_eq!(b.hidden.len(), tokens * self.model.config.embedding_length);
-        self.normalized(&b.hidden, attention_norm, &mut b.activations, &[query, key, value]);
+        let readers = [&query.weights, &key.weights, &value.weights];
+        b.activations.fill(self.compute, self.normalized(&b.hidden, attention_norm), &readers);
         let mut products = [
             product(query, &mut b.queries, false),
             product(key, &mut b.keys, false),
@@ -178,29 +167,19 @@ impl Pass<'_> {
         let attended = &mut b.attended[..rows * width];
         let cache = &context.cache[self.index];
         b.attention.attend(self.compute, config.heads(), queries, cache, attended);
-        let attended = &*attended;
         let output = &layer.attention_output;
-        b.activations.fill(self.compute, rows, &[&output.weights], |t, out| {
-            out.copy_from_slice(&attended[t * width..(t + 1) * width]);
-        });
+        b.activations.fill(self.compute, Source::Plain(attended), &[&output.weights]);
         self.add_output(b, output, layer.attention_post_norm.as_deref(), rows);
     }
 
     fn feed_forward(&self, b: &mut Buffers, rows: usize) {
         let Layer { gate, up, down, feed_forward_norm, .. } = self.layer;
         let (config, width) = (&self.model.config, gate.rows());
-        let length = config.embedding_length;
-        let hidden = &b.hidden;
-        b.activations.fill(self.compute, rows, &[gate, up], |t, out| {
-            let x = &hidden[t * length..(t + 1) * length];
-            self.compute.kernels.rms_norm(x, feed_forward_norm, config.norm_epsilon, out);
-        });
+        let source = self.normalized(&b.hidden, feed_forward_norm);
+        b.activations.fill(self.compute, source, &[gate, up]);
         let inner = &mut b.inner[..rows * width];
         matmul_gated(self.compute, &b.activations, [gate, up], config.gate, inner);
-        let inner = &*inner;
-        b.activations.fill(self.compute, rows, &[&down.weights], |t, out| {
-            out.copy_from_slice(&inner[t * width..(t + 1) * width]);
-        });
+        b.activations.fill(self.compute, Source::Plain(inner), &[&down.weights]);
         self.add_output(b, down, self.layer.feed_forward_post_norm.as_deref(), rows);
     }
 
@@ -234,11 +213,13 @@ fn logits(model: &Model, compute: Compute<'_>, b: &mut Buffers, rows: usize) {
         return;
     }
     let (config, weights) = (&model.config, &model.weights);
-    let (length, output, hidden) = (config.embedding_length, weights.output(), &b.hidden);
-    b.activations.fill(compute, rows, &[output], |t, out| {
-        let x = &hidden[t * length..(t + 1) * length];
-        compute.kernels.rms_norm(x, &weights.output_norm, config.norm_epsilon, out);
-    });
+    let output = weights.output();
+    let source = Source::Normalized {
+        rows: &b.hidden,
+        weight: &weights.output_norm,
+        epsilon: config.norm_epsilon,
+    };
+    b.activations.fill(compute, source, &[output]);
     let first = b.logits.len();
     b.logits.resize(first + rows * config.vocab_size, 0.0);
     let (bias, out) = (weights.output_bias.as_deref(), &mut b.logits[first..]);

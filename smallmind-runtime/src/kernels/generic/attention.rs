@@ -11,7 +11,7 @@
 //! position, `v[position][dim]`, so both products run over whole vectors.
 
 use super::unroll;
-use crate::kernels::simd::{LANES, Simd, exp, max_lanes, sum_lanes};
+use crate::kernels::simd::{LANES, Simd, exp};
 
 /// Positions in a block.
 pub(crate) const BLOCK: usize = 64;
@@ -134,10 +134,9 @@ fn exponentials<S: Simd>(s: S, visible: Visible, row: &mut [f32; BLOCK]) -> Soft
     row[..visible.from as usize].fill(f32::NEG_INFINITY);
     row[visible.to as usize..].fill(f32::NEG_INFINITY);
     let row = row.as_chunks_mut::<LANES>().0;
-    let mut lanes = [0.0; LANES];
-    let largest = row[1..].iter().fold(s.load(&row[0]), |m, v| s.max(m, s.load(v)));
-    s.store(largest, &mut lanes);
-    let max = max_lanes(lanes);
+    let largest = [s.load(&row[0]), s.load(&row[1]), s.load(&row[2]), s.load(&row[3])];
+    let largest = s.max(s.max(largest[0], largest[1]), s.max(largest[2], largest[3]));
+    let max = s.max_across(largest);
     if max == f32::NEG_INFINITY {
         row.iter_mut().for_each(|v| *v = [0.0; LANES]);
         return Softmax::EMPTY;
@@ -148,8 +147,7 @@ fn exponentials<S: Simd>(s: S, visible: Visible, row: &mut [f32; BLOCK]) -> Soft
         s.store(e, v);
         sums = s.add(sums, e);
     }
-    s.store(sums, &mut lanes);
-    Softmax { max, sum: sum_lanes(lanes) }
+    Softmax { max, sum: s.sum_across(sums) }
 }
 
 /// `out[row][at..at + 16 D] = Σ weights[row][p] * values[p][at..at + 16 D]`.

@@ -2,7 +2,8 @@
 
 use super::matmul::QuantizedChunk;
 use crate::kernels::layout::CHUNK;
-use crate::kernels::simd::{LANES, Simd, exp, max_lanes, sum_lanes};
+use crate::kernels::parts::Columns;
+use crate::kernels::simd::{LANES, Simd, exp};
 
 #[inline(always)]
 fn lanes<S: Simd>(s: S, x: S::F32) -> [f32; LANES] {
@@ -48,7 +49,7 @@ pub(crate) fn rms_norm<S: Simd>(s: S, x: &[f32], weight: &[f32], epsilon: f32, o
         let v = load_padded(s, x, at);
         squares = s.fma(v, v, squares);
     }
-    let mean = sum_lanes(lanes(s, squares)) / x.len() as f32;
+    let mean = s.sum_across(squares) / x.len() as f32;
     let scale = s.splat(1.0 / (mean + epsilon).sqrt());
     out.copy_from_slice(x);
     for_lanes(s, out, |at, v| s.mul(s.mul(v, scale), load_padded(s, weight, at)));
@@ -91,6 +92,33 @@ pub(crate) fn add<S: Simd>(s: S, x: &mut [f32], y: &[f32]) {
     for_lanes(s, x, |at, v| s.add(v, load_padded(s, y, at)));
 }
 
+/// Writes a tile of products, sixteen values a row, to its place: `out = tile
+/// + bias`, or `out += tile + bias`. No `bias` is none.
+#[inline(always)]
+pub(crate) fn put<S: Simd>(
+    s: S,
+    tile: &[f32],
+    bias: &[f32],
+    accumulate: bool,
+    mut out: Columns<'_, f32>,
+) {
+    let tile = tile.as_chunks::<LANES>().0;
+    for (row, values) in tile.iter().enumerate().take(out.rows()) {
+        let mut v = s.load(values);
+        if !bias.is_empty() {
+            v = s.add(v, load_padded(s, bias, 0));
+        }
+        let out = out.row(row);
+        if accumulate {
+            v = s.add(load_padded(s, out, 0), v);
+        }
+        match out.first_chunk_mut::<LANES>() {
+            Some(full) => s.store(v, full),
+            None => out.copy_from_slice(&lanes(s, v)[..out.len()]),
+        }
+    }
+}
+
 /// Quantizes a token to signed bytes, 32 to a scale, into lane `t` of a tile.
 #[inline(always)]
 pub(crate) fn quantize<S: Simd, const T: usize>(
@@ -101,14 +129,15 @@ pub(crate) fn quantize<S: Simd, const T: usize>(
 ) {
     for (x, chunk) in x.as_chunks::<CHUNK>().0.iter().zip(tile) {
         let halves = [load_padded(s, x, 0), load_padded(s, x, LANES)];
-        let largest = max_lanes(lanes(s, s.max(s.abs(halves[0]), s.abs(halves[1]))));
+        let largest = s.max_across(s.max(s.abs(halves[0]), s.abs(halves[1])));
         let scale = largest / 127.0;
         let inverse = s.splat(if largest > 0.0 { 127.0 / largest } else { 0.0 });
         let mut codes = [[0i8; LANES]; 2];
         let mut sums = [0i32; 2];
         for half in 0..2 {
-            s.narrow_i8(s.round(s.mul(halves[half], inverse)), &mut codes[half]);
-            sums[half] = codes[half].iter().map(|&c| i32::from(c)).sum();
+            let rounded = s.round(s.mul(halves[half], inverse));
+            s.narrow_i8(rounded, &mut codes[half]);
+            sums[half] = s.sum_across_i32(rounded);
         }
         let sum = sums[0] + sums[1];
         chunk.codes[t] = bytemuck::cast(codes);

@@ -53,6 +53,17 @@ unsafe fn dot4(sum: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
     }
 }
 
+/// The sum of eight lanes, halves first.
+#[inline(always)]
+unsafe fn sum8(x: __m256) -> f32 {
+    // SAFETY: the caller has AVX2.
+    unsafe {
+        let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+        let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+        _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+    }
+}
+
 impl Simd for Avx2 {
     type F32 = F32;
     type I32 = Int;
@@ -180,6 +191,28 @@ impl Simd for Avx2 {
             _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(low.as_ptr().cast()))),
             _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(high.as_ptr().cast())))
         ))
+    }
+    #[inline(always)]
+    fn sum_across(self, x: F32) -> f32 {
+        cpu!(sum8(_mm256_add_ps(x.0, x.1)))
+    }
+    #[inline(always)]
+    fn max_across(self, x: F32) -> f32 {
+        cpu!({
+            let x = _mm256_max_ps(x.0, x.1);
+            let x = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)))
+        })
+    }
+    #[inline(always)]
+    fn sum_across_i32(self, x: Int) -> i32 {
+        cpu!({
+            let x = _mm256_add_epi32(x.0, x.1);
+            let x = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+            let x = _mm_add_epi32(x, _mm_unpackhi_epi64(x, x));
+            _mm_cvtsi128_si32(_mm_add_epi32(x, _mm_shuffle_epi32::<1>(x)))
+        })
     }
     #[inline(always)]
     fn splat_i32(self, x: i32) -> Int {

@@ -134,6 +134,24 @@ impl Simd for Avx512 {
         cpu!(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast()))))
     }
     #[inline(always)]
+    fn sum_across(self, x: __m512) -> f32 {
+        cpu!({
+            let upper = _mm512_extractf32x8_ps::<1>(x);
+            let x = _mm256_add_ps(_mm512_castps512_ps256(x), upper);
+            let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+        })
+    }
+    #[inline(always)]
+    fn max_across(self, x: __m512) -> f32 {
+        cpu!(_mm512_reduce_max_ps(x))
+    }
+    #[inline(always)]
+    fn sum_across_i32(self, x: __m512i) -> i32 {
+        cpu!(_mm512_reduce_add_epi32(x))
+    }
+    #[inline(always)]
     fn splat_i32(self, x: i32) -> __m512i {
         cpu!(_mm512_set1_epi32(x))
     }
