@@ -110,11 +110,7 @@ pub(crate) enum Source<'a> {
     /// As they are.
     Plain(&'a [f32]),
     /// Their RMS norms.
-    Normalized {
-        rows: &'a [f32],
-        weight: &'a [f32],
-        epsilon: f32,
-    },
+    Normalized { rows: &'a [f32], weight: &'a [f32], epsilon: f32 },
 }
 
 impl Source<'_> {
