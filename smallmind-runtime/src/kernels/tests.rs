@@ -202,14 +202,13 @@ fn bias_accumulation_and_gates_follow_the_product() {
             let mut a = Activations::default();
             a.fill(compute, Source::Plain(&x), &[&w, &v]);
             let mut out = vec![2.0; tokens * rows];
-            let bias = Some(&bias[..]);
             matmul(
                 compute,
                 &a,
-                &mut [Product { weights: &w, bias, out: &mut out, accumulate: true }],
+                &mut [Product { weights: &w, bias: Some(&bias), out: &mut out, accumulate: true }],
             );
             for (i, (found, product)) in out.iter().zip(&wx).enumerate() {
-                assert_eq!(*found, 2.0 + (product + bias.unwrap()[i % rows]));
+                assert_eq!(*found, 2.0 + (product + bias[i % rows]));
             }
             for gate in [Gate::Silu, Gate::Gelu] {
                 matmul_gated(compute, &a, [&w, &v], gate, &mut out);

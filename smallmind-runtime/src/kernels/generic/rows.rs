@@ -76,10 +76,12 @@ fn gated<S: Simd>(s: S, x: S::F32, neg_y: S::F32, up: S::F32) -> S::F32 {
 pub(crate) fn gate<S: Simd>(s: S, function: Gate, gate: &mut [f32], up: &[f32]) {
     match function {
         Gate::Silu => {
-            for_lanes(s, gate, |at, x| gated(s, x, s.mul(x, s.splat(-1.0)), load_padded(s, up, at)))
+            for_lanes(s, gate, |at, x| {
+                gated(s, x, s.mul(x, s.splat(-1.0)), load_padded(s, up, at))
+            });
         }
         Gate::Gelu => for_lanes(s, gate, |at, x| {
-            const MINUS_2_SQRT_2_OVER_PI: f32 = -1.595_769_1;
+            const MINUS_2_SQRT_2_OVER_PI: f32 = -1.595_769_2;
             let cubic = s.fma(s.mul(s.mul(x, x), s.splat(0.044_715)), x, x);
             gated(s, x, s.mul(cubic, s.splat(MINUS_2_SQRT_2_OVER_PI)), load_padded(s, up, at))
         }),
@@ -132,21 +134,19 @@ pub(crate) fn quantize<S: Simd, const T: usize>(
         let largest = s.max_across(s.max(s.abs(halves[0]), s.abs(halves[1])));
         let scale = largest / 127.0;
         let inverse = s.splat(if largest > 0.0 { 127.0 / largest } else { 0.0 });
+        let rounded = [s.round(s.mul(halves[0], inverse)), s.round(s.mul(halves[1], inverse))];
         let mut codes = [[0i8; LANES]; 2];
-        let mut sums = [0i32; 2];
-        for half in 0..2 {
-            let rounded = s.round(s.mul(halves[half], inverse));
-            s.narrow_i8(rounded, &mut codes[half]);
-            sums[half] = s.sum_across_i32(rounded);
-        }
+        s.narrow_i8(rounded[0], &mut codes[0]);
+        s.narrow_i8(rounded[1], &mut codes[1]);
+        let sums = [s.sum_across_i32(rounded[0]), s.sum_across_i32(rounded[1])];
         let sum = sums[0] + sums[1];
         chunk.codes[t] = bytemuck::cast(codes);
         chunk.scale[t] = scale;
         chunk.bias[t] = -128 * sum;
         chunk.sum[t] = scale * sum as f32;
-        for half in 0..2 {
-            chunk.half_bias[half][t] = -128 * sums[half];
-            chunk.half_sum[half][t] = scale * sums[half] as f32;
+        for (half, sum) in sums.into_iter().enumerate() {
+            chunk.half_bias[half][t] = -128 * sum;
+            chunk.half_sum[half][t] = scale * sum as f32;
         }
     }
 }
