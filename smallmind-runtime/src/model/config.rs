@@ -19,6 +19,8 @@ struct Architecture {
     scaled_embeddings: bool,
     /// Of how many layers one sees everything, where the file has a window.
     window_pattern: Option<usize>,
+    /// Whether a file may divide the frequencies of RoPE by factors.
+    rope_factors: bool,
 }
 
 /// Source: the model definitions of llama.cpp (`src/models`).
@@ -31,19 +33,22 @@ const ARCHITECTURES: [Architecture; 4] = {
         post_norms: false,
         scaled_embeddings: false,
         window_pattern: None,
+        rope_factors: true,
     };
+    const QWEN2: Architecture =
+        Architecture { name: "qwen2", pairs: RopePairs::Halves, rope_factors: false, ..LLAMA };
     [
         LLAMA,
-        Architecture { name: "qwen2", pairs: RopePairs::Halves, ..LLAMA },
-        Architecture { name: "qwen3", pairs: RopePairs::Halves, qk_norm: true, ..LLAMA },
+        QWEN2,
+        Architecture { name: "qwen3", qk_norm: true, ..QWEN2 },
         Architecture {
             name: "gemma3",
-            pairs: RopePairs::Halves,
             gate: Gate::Gelu,
             qk_norm: true,
             post_norms: true,
             scaled_embeddings: true,
             window_pattern: Some(6),
+            ..QWEN2
         },
     ]
 };
@@ -89,6 +94,7 @@ pub struct ModelConfig {
     pub sliding_window: Option<usize>,
     pub(crate) pairs: RopePairs,
     pub(crate) rope_dims: usize,
+    pub(crate) rope_factors: bool,
     pub(crate) rope: Rope,
     pub(crate) rope_local: Rope,
     pub(crate) gate: Gate,
@@ -153,15 +159,13 @@ impl ModelConfig {
     pub(crate) fn read(metadata: &Metadata, vocab_size: usize) -> Result<Self, Error> {
         let architecture = architecture(metadata)?;
         let keys = Keys { metadata, architecture: architecture.name };
-        refuse_unsupported(&keys)?;
+        refuse_unsupported(&keys, architecture)?;
         let embedding_length = keys.length("embedding_length", MAX_LENGTH)?;
         let heads = heads(&keys, embedding_length)?;
-        let rope_dims =
-            keys.optional_length("rope.dimension_count", heads.dim)?.unwrap_or(heads.dim);
-        let head_rope = architecture.name == "llama" && rope_dims != heads.dim;
-        if !rope_dims.is_multiple_of(2) || head_rope {
-            let expected = format!("{}, the size of a head", heads.dim);
-            return Err(keys.wrong("rope.dimension_count", expected, rope_dims));
+        let rope_dims = heads.dim;
+        if !rope_dims.is_multiple_of(2) {
+            let expected = "an even number, for RoPE turns pairs".to_owned();
+            return Err(keys.wrong("attention.key_length", expected, rope_dims));
         }
         let sliding_window = match architecture.window_pattern {
             Some(_) => {
@@ -189,6 +193,7 @@ impl ModelConfig {
             sliding_window: sliding_window.filter(|w| *w > 0),
             pairs: architecture.pairs,
             rope_dims,
+            rope_factors: architecture.rope_factors,
             rope: Rope {
                 base: keys.positive("rope.freq_base", Some(10_000.0))?,
                 scale: rope_scale(&keys)?,
@@ -240,31 +245,64 @@ fn heads(keys: &Keys<'_>, embedding_length: usize) -> Result<Heads, Error> {
     }
     let dim = keys.optional_length("attention.key_length", MAX_LENGTH / query)?;
     let dim = dim.unwrap_or(embedding_length / query);
-    let value = keys.optional_length("attention.value_length", MAX_LENGTH)?.unwrap_or(dim);
-    if value != dim {
-        return Err(keys.wrong(
-            "attention.value_length",
-            format!("{dim}, the length of keys"),
-            value,
-        ));
+    for name in [
+        "attention.value_length",
+        "attention.key_length_swa",
+        "attention.value_length_swa",
+        "rope.dimension_count",
+        "rope.dimension_count_swa",
+    ] {
+        match keys.optional_length(name, MAX_LENGTH)? {
+            Some(found) if found != dim => {
+                return Err(keys.wrong(name, format!("{dim}, the size of a head"), found));
+            }
+            _ => {}
+        }
     }
     Ok(Heads { query, kv, dim })
 }
 
-fn refuse_unsupported(keys: &Keys<'_>) -> Result<(), Error> {
-    for (name, expected) in [
-        ("expert_count", "0: mixtures of experts are not supported"),
-        ("final_logit_softcapping", "0: soft-capped logits are not supported"),
-    ] {
-        let found = keys.metadata.value(&keys.key(name));
-        let zero = match found {
-            None => true,
-            Some(MetadataValue::F32(v)) => *v == 0.0,
-            Some(v) => v.as_u64() == Some(0),
+/// Keys of llama.cpp that change what a model computes, in ways that none of
+/// these architectures does, and the values under which they change nothing.
+const WITHOUT_EFFECT: [(&str, &[f64]); 17] = [
+    ("expert_count", &[0.0]),
+    ("nextn_predict_layers", &[0.0]),
+    ("attention.causal", &[1.0]),
+    ("attention.scale", &[0.0]),
+    ("attention.output_scale", &[0.0, 1.0]),
+    ("attention.value_scale", &[0.0, 1.0]),
+    ("attention.temperature_scale", &[0.0]),
+    ("attention.clamp_kqv", &[0.0]),
+    ("attention.max_alibi_bias", &[0.0]),
+    ("attention.shared_kv_layers", &[0.0]),
+    ("attn_logit_softcapping", &[0.0]),
+    ("final_logit_softcapping", &[0.0]),
+    ("logit_scale", &[0.0, 1.0]),
+    ("residual_scale", &[0.0, 1.0]),
+    ("embedding_scale", &[0.0, 1.0]),
+    ("rope.scaling.attn_factor", &[0.0, 1.0]),
+    ("rope.scaling.alpha", &[0.0]),
+];
+
+fn refuse_unsupported(keys: &Keys<'_>, architecture: Architecture) -> Result<(), Error> {
+    let windows: &[_] = match architecture.window_pattern {
+        Some(_) => &[],
+        None => &[("attention.sliding_window", &[0.0][..])],
+    };
+    for &(name, harmless) in WITHOUT_EFFECT.iter().chain(windows) {
+        let Some(value) = keys.metadata.value(&keys.key(name)) else { continue };
+        let number = match *value {
+            MetadataValue::F32(v) => Some(f64::from(v)),
+            MetadataValue::F64(v) => Some(v),
+            MetadataValue::Bool(v) => Some(f64::from(u8::from(v))),
+            ref other => other.as_u64().map(|v| v as f64),
         };
-        if !zero {
-            return Err(keys.wrong(name, expected.to_owned(), "another value"));
+        if number.is_some_and(|n| harmless.contains(&n)) {
+            continue;
         }
+        let found = number.map_or_else(|| value.value_type().to_string(), |n| n.to_string());
+        let expected = format!("{}, as anything else is not supported", harmless[0]);
+        return Err(keys.wrong(name, expected, found));
     }
     Ok(())
 }

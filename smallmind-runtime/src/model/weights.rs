@@ -81,8 +81,11 @@ impl Weights {
             output_norm: loader.vector("output_norm.weight", length)?,
             output: loader.optional("output.weight", |n| loader.matrix(n, length, vocab))?,
             output_bias: loader.optional("output.bias", |n| loader.vector(n, vocab))?,
-            rope_factors: loader
-                .optional("rope_freqs.weight", |n| loader.vector(n, config.rope_dims / 2))?,
+            rope_factors: match config.rope_factors {
+                true => loader
+                    .optional("rope_freqs.weight", |n| loader.vector(n, config.rope_dims / 2))?,
+                false => None,
+            },
         };
         loader.refuse_unused()?;
         Ok(weights)
