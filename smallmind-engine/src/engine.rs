@@ -54,7 +54,7 @@ impl Engine {
         let load = LoadOptions { threads: options.threads, ..Default::default() };
         let model = Model::load(&file, &load, cancel)?;
         let (tokens, embeddings) = (tokenizer.vocab_size(), model.config().vocab_size);
-        if tokens > embeddings {
+        if tokens != embeddings {
             return Err(Error::VocabularyMismatch { tokens, embeddings });
         }
         let metadata = file.metadata().clone();

@@ -16,7 +16,7 @@ pub enum Error {
     /// Text or ids that the tokenizer cannot take.
     #[error(transparent)]
     Encoding(#[from] smallmind_abstractions::Error),
-    /// The tokenizer's vocabulary is larger than the model's.
+    /// The tokenizer's vocabulary has another size than the model's.
     #[error(
         "the tokenizer has {tokens} tokens and the model {embeddings}: the file is inconsistent"
     )]
