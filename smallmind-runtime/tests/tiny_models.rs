@@ -1,0 +1,114 @@
+//! Logits of tiny random models of every architecture and quantization,
+//! against those that llama.cpp computes (`data/make_tiny_logits.py`).
+
+use smallmind_abstractions::{CancellationToken, TokenId};
+use smallmind_runtime::container::GgufFile;
+use smallmind_runtime::{LoadOptions, Logits, Model};
+use smallmind_testkit::{Gguf, QUANTIZED, Value, tiny_model, tiny_model_names};
+
+/// What llama.cpp computed for one model.
+struct Expected {
+    tokens: Vec<TokenId>,
+    positions: Vec<usize>,
+    logits: Vec<f32>,
+}
+
+fn expected(name: &str) -> Expected {
+    let lines = include_str!("data/tiny_logits.txt").lines();
+    let parts: Vec<_> = lines
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .find(|parts| parts[0] == name)
+        .expect("a line for every model");
+    let bytes: Vec<u8> = (0..parts[3].len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&parts[3][i..i + 2], 16).unwrap())
+        .collect();
+    Expected {
+        tokens: parts[1].split(',').map(|n| n.parse().unwrap()).collect(),
+        positions: parts[2].split(',').map(|n| n.parse().unwrap()).collect(),
+        logits: bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+    }
+}
+
+/// The differences of all logits from the expected, of a model that `change`
+/// has changed first, and the size of the expected.
+fn differences(name: &str, change: impl FnOnce(&mut Gguf)) -> (Vec<f32>, f32) {
+    let mut gguf = tiny_model(name);
+    change(&mut gguf);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, gguf.bytes()).unwrap();
+    let never = CancellationToken::new();
+    let file = GgufFile::open(file.path()).unwrap();
+    let model = Model::load(&file, &LoadOptions::default(), &never).unwrap();
+    let expected = expected(name);
+    let mut context = model.new_context(expected.tokens.len()).unwrap();
+    let logits = model.forward(&mut context, &expected.tokens, Logits::All, &never).unwrap();
+    let vocab = model.config().vocab_size;
+    assert_eq!(expected.logits.len(), expected.positions.len() * vocab);
+    let ours = expected.positions.iter().flat_map(|p| &logits[p * vocab..(p + 1) * vocab]);
+    let differences = ours.zip(&expected.logits).map(|(a, b)| (a - b).abs()).collect();
+    let squares: f32 = expected.logits.iter().map(|l| l * l).sum();
+    (differences, (squares / expected.logits.len() as f32).sqrt())
+}
+
+fn worst(differences: &[f32]) -> f32 {
+    // NaN is worse than any number.
+    differences.iter().fold(0.0, |worst, d| if *d <= worst { worst } else { *d })
+}
+
+#[test]
+fn logits_in_f32_are_those_of_the_reference() {
+    for name in tiny_model_names() {
+        let worst = worst(&differences(name, |_| {}).0);
+        assert!(worst <= 1e-3, "{name}: {worst}");
+    }
+}
+
+#[test]
+fn logits_of_quantized_models_are_near_those_of_their_weights() {
+    for kind in QUANTIZED {
+        let (differences, size) = differences(&format!("llama-{kind}"), |_| {});
+        let mean = differences.iter().sum::<f32>() / differences.len() as f32;
+        // Activations have 8 bits.
+        assert!(mean <= 0.04 * size, "{kind}: {mean} of {size}");
+        assert!(worst(&differences) <= 0.15 * size, "{kind}: {} of {size}", worst(&differences));
+    }
+}
+
+/// What each number in the metadata does is seen in the logits: with another
+/// one, they are far from the reference.
+#[test]
+fn every_number_of_the_metadata_counts() {
+    let numbers: [(&str, &str, Value); 16] = [
+        ("llama", "llama.attention.layer_norm_rms_epsilon", 2e-4f32.into()),
+        ("llama", "llama.rope.freq_base", 20_000f32.into()),
+        ("llama-linear-rope", "llama.rope.scaling.factor", 5f32.into()),
+        ("llama-linear-rope", "llama.rope.scaling.type", "none".into()),
+        ("llama-rope-factors", "llama.rope.freq_base", 400_000f32.into()),
+        ("qwen2", "qwen2.rope.freq_base", 1e5f32.into()),
+        ("qwen3", "qwen3.rope.freq_base", 1e5f32.into()),
+        ("gemma3", "gemma3.attention.sliding_window", 15u32.into()),
+        ("gemma3", "gemma3.attention.sliding_window", 17u32.into()),
+        ("gemma3", "gemma3.attention.sliding_window_pattern", 7u32.into()),
+        ("gemma3", "gemma3.rope.freq_base", 1e4f32.into()),
+        ("gemma3", "gemma3.rope.freq_base_swa", 2e4f32.into()),
+        ("gemma3-pattern", "gemma3.attention.sliding_window_pattern", 3u32.into()),
+        ("gemma3-pattern", "gemma3.rope.freq_base_swa", 1e4f32.into()),
+        ("gemma3-pattern", "gemma3.rope.scaling.factor", 4f32.into()),
+        ("gemma3-no-window", "gemma3.attention.sliding_window", 16u32.into()),
+    ];
+    for (name, key, value) in numbers {
+        let worst = worst(&differences(name, |gguf| gguf.set(key, value)).0);
+        assert!(worst > 0.03, "{name}: {key} moves no logit by more than {worst}");
+    }
+    let parts = [
+        ("llama-rope-factors", "rope_freqs.weight"),
+        ("qwen2", "blk.0.attn_q.bias"),
+        ("qwen2", "blk.1.attn_v.bias"),
+        ("llama", "output.weight"),
+    ];
+    for (name, part) in parts {
+        let worst = worst(&differences(name, |gguf| gguf.remove(part)).0);
+        assert!(worst > 0.03, "{name}: {part} moves no logit by more than {worst}");
+    }
+}

@@ -1,0 +1,15 @@
+//! Writes every tiny model into the folder given: `cargo run -p
+//! smallmind-testkit --example write_tiny_models -- FOLDER`.
+
+use smallmind_testkit::{QUANTIZED, tiny_model, tiny_model_names};
+use std::path::PathBuf;
+
+fn main() -> std::io::Result<()> {
+    let folder = PathBuf::from(std::env::args_os().nth(1).expect("a folder"));
+    std::fs::create_dir_all(&folder)?;
+    let quantized = QUANTIZED.iter().map(|kind| format!("llama-{kind}"));
+    for name in tiny_model_names().iter().map(|n| (*n).to_owned()).chain(quantized) {
+        std::fs::write(folder.join(format!("{name}.gguf")), tiny_model(&name).bytes())?;
+    }
+    Ok(())
+}

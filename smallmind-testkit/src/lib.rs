@@ -1,0 +1,16 @@
+//! What tests share: tiny random models, damaged files, and where the real
+//! models are. Only tests depend on it.
+//!
+//! Files are written by [`Gguf`], which knows nothing of the reader under test
+//! and can write what no sound writer would.
+
+mod gguf;
+mod random;
+mod store;
+mod tiny;
+mod vocabulary;
+
+pub use gguf::{Gguf, Tensor, Value};
+pub use random::Random;
+pub use store::model_path;
+pub use tiny::{QUANTIZED, tiny_model, tiny_model_names};
