@@ -18,6 +18,7 @@ use memmap2::Mmap;
 use smallmind_abstractions::{Metadata, MetadataArray, MetadataValue, StringTable};
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub(super) const MAGIC: [u8; 4] = *b"GGUF";
@@ -133,6 +134,9 @@ impl GgufFile {
 fn map(path: &Path) -> Result<Mmap, Error> {
     let failed = |action| move |source| Error::File { file: path.to_owned(), action, source };
     let file = File::open(path).map_err(failed("open"))?;
+    if file.metadata().map_err(failed("open"))?.is_dir() {
+        return Err(failed("open")(io::ErrorKind::IsADirectory.into()));
+    }
     // SAFETY: the map is read-only. As every user of mapped files, this relies
     // on nobody truncating the file meanwhile; `open` documents no more.
     unsafe { Mmap::map(&file) }.map_err(failed("map"))
@@ -144,7 +148,7 @@ fn index(paths: &[PathBuf], tensors: &[TensorInfo]) -> Result<HashMap<String, us
         if by_name.insert(t.name.clone(), i).is_some() {
             return Err(Error::Damaged {
                 file: paths[t.split].clone(),
-                what: format!("tensor '{}'", t.name),
+                what: format!("tensor '{}'", t.name.escape_debug()),
                 offset: t.offset,
                 expected: "a name used once".to_owned(),
                 found: "a second tensor of that name".to_owned(),
@@ -180,7 +184,7 @@ fn version(path: &Path, c: &mut Cursor<'_>) -> Result<u32, Error> {
     match c.u32("version")? {
         version @ (2 | 3) => Ok(version),
         1 => Err(unsupported("GGUF version 1".into(), "convert it to version 3 with gguf-py")),
-        version if version.swap_bytes() < 65_536 => {
+        version if (1..65_536).contains(&version.swap_bytes()) => {
             Err(unsupported("a big-endian file".into(), "convert it with gguf_convert_endian.py"))
         }
         version => Err(unsupported(format!("GGUF version {version}"), "versions 2 and 3 are read")),
@@ -202,7 +206,7 @@ fn metadata(c: &mut Cursor<'_>, keys: usize) -> Result<Metadata, Error> {
     let mut metadata = Metadata::new();
     for i in 0..keys {
         let key = name(c, &format!("metadata key {i}"))?;
-        let what = format!("metadata key '{key}'");
+        let what = format!("metadata key '{}'", key.escape_debug());
         let value = value(c, &what)?;
         if metadata.insert(key, value).is_some() {
             return Err(c.damaged(&what, "a key used once", "a second value"));
@@ -294,7 +298,7 @@ fn tensor_table(c: &mut Cursor<'_>, count: usize, split: usize) -> Result<Vec<Te
     let mut tensors = Vec::new();
     for i in 0..count {
         let name = name(c, &format!("name of tensor {i}"))?;
-        let what = format!("tensor '{name}'");
+        let what = format!("tensor '{}'", name.escape_debug());
         let shape = shape(c, &what)?;
         let id = c.u32(&what)?;
         let tensor_type = TensorType::from_id(id)
@@ -341,7 +345,7 @@ fn place(
     mut tensors: Vec<TensorInfo>,
 ) -> Result<Vec<TensorInfo>, Error> {
     let damaged = |t: &TensorInfo, expected: String, found: String| {
-        c.damaged(&format!("data of tensor '{}'", t.name), expected, found)
+        c.damaged(&format!("data of tensor '{}'", t.name.escape_debug()), expected, found)
     };
     let start = c.position().checked_next_multiple_of(alignment).unwrap_or(u64::MAX);
     for t in &mut tensors {
@@ -361,7 +365,7 @@ fn place(
     order.sort_by_key(|t| t.offset);
     for pair in order.windows(2) {
         if pair[0].offset + pair[0].byte_len > pair[1].offset {
-            let found = format!("bytes shared with tensor '{}'", pair[0].name);
+            let found = format!("bytes shared with tensor '{}'", pair[0].name.escape_debug());
             return Err(damaged(pair[1], "bytes of its own".to_owned(), found));
         }
     }

@@ -231,8 +231,12 @@ fn architecture(metadata: &Metadata) -> Result<Architecture, Error> {
     ARCHITECTURES.into_iter().find(|a| a.name == name).ok_or_else(|| {
         let known: Vec<_> = ARCHITECTURES.iter().map(|a| a.name).collect();
         let expected = format!("a supported architecture ({})", known.join(", "));
-        MetadataError::MetadataValue { key: KEY.into(), expected, found: format!("'{name}'") }
-            .into()
+        MetadataError::MetadataValue {
+            key: KEY.into(),
+            expected,
+            found: format!("'{}'", name.escape_debug()),
+        }
+        .into()
     })
 }
 
@@ -317,7 +321,10 @@ fn rope_scale(keys: &Keys<'_>) -> Result<f32, Error> {
             Ok(1.0 / keys.positive("rope.scaling.factor", Some(old))?)
         }
         Some("none") => Ok(1.0),
-        Some(other) => Err(keys.wrong("rope.scaling.type", "'none' or 'linear'".into(), other)),
+        Some(other) => {
+            let found = format!("'{}'", other.escape_debug());
+            Err(keys.wrong("rope.scaling.type", "'none' or 'linear'".into(), found))
+        }
     }
 }
 

@@ -184,7 +184,10 @@ impl Loader<'_> {
             None => Ok(()),
             Some(t) => Err(Error::Unsupported {
                 file: self.file.path().to_owned(),
-                what: format!("tensor '{}' has no place in this architecture", t.name),
+                what: format!(
+                    "tensor '{}' has no place in this architecture",
+                    t.name.escape_debug()
+                ),
                 advice: "use a file of a supported architecture without further parts".to_owned(),
             }),
         }
