@@ -58,7 +58,7 @@ impl GgufTokenizerFactory {
                 Ok(Arc::new(SentencePiece::new(metadata, vocabulary)?))
             }
             other => Err(Error::UnsupportedModel {
-                found: other.to_owned(),
+                found: other.escape_debug().to_string(),
                 supported: "gpt2, llama".to_owned(),
             }),
         }

@@ -55,7 +55,10 @@ impl PreTokenizer {
     pub(crate) fn named(name: &str) -> Result<Self, Error> {
         let rule = RULES.iter().find(|r| r.names.contains(&name)).ok_or_else(|| {
             let names: Vec<_> = RULES.iter().flat_map(|r| r.names).copied().collect();
-            Error::UnknownPreTokenizer { found: name.to_owned(), supported: names.join(", ") }
+            Error::UnknownPreTokenizer {
+                found: name.escape_debug().to_string(),
+                supported: names.join(", "),
+            }
         })?;
         let compile = |e: &&str| Regex::new(e).expect("a rule of the table, all compiled in tests");
         Ok(Self {

@@ -19,6 +19,9 @@ pub(crate) struct Vocabulary {
     pub(crate) special: SpecialTokens,
 }
 
+/// What files write for no token: -1.
+const NO_TOKEN: TokenId = TokenId::MAX;
+
 /// Tokens that end a generation wherever a vocabulary has them.
 ///
 /// Source: `llama-vocab.cpp` of llama.cpp, which goes by these names too.
@@ -126,6 +129,15 @@ impl Vocabulary {
             let found = m.get_optional::<TokenId>(&format!("tokenizer.ggml.{name}_token_id"))?;
             Ok(found.or(default).filter(|id| (*id as usize) < self.len()))
         };
+        // Others may be wrong in files that work: nothing depends on them.
+        for name in ["bos", "eos"] {
+            let key = format!("tokenizer.ggml.{name}_token_id");
+            let found = m.get_optional::<TokenId>(&key)?.filter(|id| *id != NO_TOKEN);
+            if let Some(id) = found.filter(|id| *id as usize >= self.len()) {
+                let expected = format!("an id below {}", self.len());
+                return Err(wrong(&key, &expected, format!("id {id}")));
+            }
+        }
         let id = |name: &str| id_or(name, None);
         let flag = |name: &str| m.get_optional::<bool>(&format!("tokenizer.ggml.{name}"));
         let named = |names: &[&str]| names.iter().find_map(|n| self.id(n.as_bytes()));
