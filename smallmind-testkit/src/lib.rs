@@ -4,12 +4,14 @@
 //! Files are written by [`Gguf`], which knows nothing of the reader under test
 //! and can write what no sound writer would.
 
+mod damage;
 mod gguf;
 mod random;
 mod store;
 mod tiny;
 mod vocabulary;
 
+pub use damage::{Damage, damages};
 pub use gguf::{Gguf, Tensor, Value};
 pub use random::Random;
 pub use store::model_path;

@@ -1,0 +1,129 @@
+//! Damaged files: each is refused with one line that names what is wrong, and
+//! none makes the loader panic or allocate what only a header claims.
+
+use smallmind_abstractions::{CancellationToken, GenerationOptions, GenerationRequest};
+use smallmind_engine::{Engine, EngineOptions, Error, SessionOptions};
+use smallmind_testkit::{Random, damages, tiny_model};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fs::File;
+use std::path::Path;
+
+/// The system's allocator, which remembers the largest request of each thread.
+struct Largest;
+
+thread_local! {
+    static LARGEST: Cell<usize> = const { Cell::new(0) };
+}
+
+fn remember(bytes: usize) {
+    // A thread that is ending has nothing left to measure.
+    let _ = LARGEST.try_with(|l| l.set(l.get().max(bytes)));
+}
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Largest {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        remember(layout.size());
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        remember(size);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Largest = Largest;
+
+/// Beyond the size of the file: tables of the tokenizer and of the threads.
+const ALLOWANCE: usize = 1 << 20;
+
+fn load(path: &Path) -> Result<Engine, Error> {
+    Engine::load(path, EngineOptions { threads: Some(1) }, &CancellationToken::new())
+}
+
+#[test]
+fn damaged_files_are_refused_in_one_line_that_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let damages = damages();
+    assert!(damages.len() >= 100);
+    let mut wrong = Vec::new();
+    for damage in damages {
+        let path = damage.write(folder.path()).unwrap();
+        LARGEST.set(0);
+        let message = match load(&path) {
+            Ok(_) => "it was loaded".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let largest = LARGEST.get();
+        let unsaid: Vec<_> = damage.says.iter().filter(|s| !message.contains(*s)).collect();
+        if !unsaid.is_empty() || message.contains(char::is_control) {
+            wrong.push(format!("{}: {unsaid:?} not in: {message}", damage.name));
+        }
+        if largest > damage.size() + ALLOWANCE {
+            wrong.push(format!("{}: {largest} bytes at once", damage.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_header_cut_anywhere_is_refused() {
+    let gguf = tiny_model("llama");
+    let header = *gguf.sections().last().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, gguf.bytes()).unwrap();
+    load(file.path()).unwrap();
+    for len in (0..header).rev() {
+        File::options().write(true).open(&file).unwrap().set_len(len as u64).unwrap();
+        let message = load(file.path()).unwrap_err().to_string();
+        assert!(message.contains("at byte") && !message.contains('\n'), "{len}: {message}");
+    }
+}
+
+/// What a corrupted file does to the engine, short of a panic, is its own
+/// affair; an error is one line.
+fn load_and_run(path: &Path) -> Result<(), Error> {
+    let never = CancellationToken::new();
+    let session = load(path)?.session(SessionOptions { context: Some(8) })?;
+    let options = GenerationOptions { max_tokens: Some(2), ..Default::default() };
+    session.generate(&GenerationRequest::new(vec![5, 6]).with_options(options), &never)?;
+    Ok(())
+}
+
+#[test]
+fn corrupted_files_never_panic() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (model, seed) in [("llama", 1), ("gemma3-pattern", 2), ("qwen2", 3), ("llama-q4_k", 4)] {
+        let gguf = tiny_model(model);
+        let (sound, header) = (gguf.bytes(), *gguf.sections().last().unwrap());
+        let mut random = Random::new(seed);
+        for round in 0..1000 {
+            let mut bytes = sound.clone();
+            for _ in 0..=random.below(3) {
+                let at = random.below(header);
+                match random.below(3) {
+                    0 => bytes[at] ^= 1 << random.below(8),
+                    1 => bytes[at] = random.bits() as u8,
+                    _ => bytes[at..at + 8].copy_from_slice(&random.bits().to_le_bytes()),
+                }
+            }
+            std::fs::write(&file, &bytes).unwrap();
+            LARGEST.set(0);
+            if let Err(error) = load_and_run(file.path()) {
+                let message = error.to_string();
+                assert!(!message.contains(char::is_control), "{model} {round}: {message:?}");
+            }
+            assert!(LARGEST.get() <= bytes.len() + ALLOWANCE, "{model} {round}");
+        }
+    }
+}
