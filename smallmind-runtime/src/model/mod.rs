@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use weights::Weights;
 
 /// Tokens that go through the layers together.
-const CHUNK: usize = 512;
+const CHUNK: usize = 256;
 
 /// How a model is loaded.
 #[derive(Debug, Clone, Default)]

@@ -51,8 +51,9 @@ pub(crate) fn rms_norm<S: Simd>(s: S, x: &[f32], weight: &[f32], epsilon: f32, o
     }
     let mean = s.sum_across(squares) / x.len() as f32;
     let scale = s.splat(1.0 / (mean + epsilon).sqrt());
-    out.copy_from_slice(x);
-    for_lanes(s, out, |at, v| s.mul(s.mul(v, scale), load_padded(s, weight, at)));
+    for_lanes(s, out, |at, _| {
+        s.mul(s.mul(load_padded(s, x, at), scale), load_padded(s, weight, at))
+    });
 }
 
 /// Which function gates a feed-forward layer.
