@@ -2,6 +2,11 @@
 
 use smallmind_abstractions::GenerationResult;
 use std::time::Duration;
+#[cfg(feature = "hub")]
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// What can go wrong between a file and an answer.
 #[derive(Debug, thiserror::Error)]
@@ -56,4 +61,60 @@ pub enum Error {
         /// What was generated until then.
         partial: Box<GenerationResult>,
     },
+    /// A name that is no model.
+    #[cfg(feature = "hub")]
+    #[error("'{name}' is no file, no 'hf:owner/repository/file.gguf' and none of: {known}")]
+    UnknownModel {
+        /// The name given.
+        name: String,
+        /// The names that would work.
+        known: String,
+    },
+    /// No source gave the file of a model.
+    #[cfg(feature = "hub")]
+    #[error("cannot pull {name}: {reasons}")]
+    Pull {
+        /// The model.
+        name: String,
+        /// What each source said.
+        reasons: String,
+    },
+    /// The system names no folder for caches.
+    #[cfg(feature = "hub")]
+    #[error("there is no cache folder for models; set SMALLMIND_HOME to one")]
+    NoHome,
+    /// A file or folder of the model store cannot be used.
+    #[cfg(feature = "hub")]
+    #[error("cannot {action} '{}': {source}", file.display())]
+    Store {
+        /// The file or folder.
+        file: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The disk has no room for a model.
+    #[cfg(feature = "hub")]
+    #[error("the disk is full: '{}' needs {needed} bytes in all; make room or set SMALLMIND_HOME", file.display())]
+    DiskFull {
+        /// The file.
+        file: PathBuf,
+        /// Bytes of the whole file, or those seen so far.
+        needed: u64,
+    },
+    /// A file that is not the store's to remove.
+    #[cfg(feature = "hub")]
+    #[error("'{}' is not in the model store; remove it yourself", file.display())]
+    NotInStore {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+#[cfg(feature = "hub")]
+impl Error {
+    pub(crate) fn store(file: &Path, action: &'static str, source: io::Error) -> Self {
+        Self::Store { file: file.to_owned(), action, source }
+    }
 }

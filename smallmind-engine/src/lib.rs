@@ -15,6 +15,8 @@
 
 mod engine;
 mod error;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod session;
 mod stream;
 

@@ -1,0 +1,201 @@
+//! `smallmind bench`.
+
+use crate::error::Error;
+use crate::{interrupt, models, output};
+use serde_json::{Value, json};
+use smallmind_abstractions::{CancellationToken, TokenId};
+use smallmind_runtime::container::GgufFile;
+use smallmind_runtime::{Context, LoadOptions, Logits, Model, peaks};
+use std::io::{Write, stdout};
+use std::time::Instant;
+
+/// Measures prefill and decode, as llama-bench does.
+#[derive(clap::Args)]
+#[command(after_help = "\
+pp512 is the prefill of 512 tokens, tg128 the decode of 128; rates are the
+median of the repetitions, with the slowest and the fastest. Run it on a quiet
+machine, in turn with what it is compared to.
+
+Examples:
+  smallmind bench smollm2-135m -p 512 -n 128 -t 1,2 -r 5
+  smallmind bench model.gguf -p 0 -n 64 -d 4096 --json
+  smallmind bench --peaks -t 1,2")]
+pub(crate) struct Args {
+    /// The model: a file, a name, or hf:OWNER/REPOSITORY/FILE.gguf.
+    #[arg(required_unless_present = "peaks")]
+    model: Option<String>,
+    /// Tokens to prefill; 0 leaves it out.
+    #[arg(short, default_value_t = 512)]
+    p: usize,
+    /// Tokens to decode; 0 leaves it out.
+    #[arg(short, default_value_t = 128)]
+    n: usize,
+    /// Tokens that the context holds already.
+    #[arg(short, default_value_t = 0)]
+    d: usize,
+    /// Threads, one or several; the physical cores where it is missing.
+    #[arg(short, value_delimiter = ',')]
+    threads: Vec<usize>,
+    /// Repetitions, after one that does not count.
+    #[arg(short, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repetitions: u32,
+    /// Measure the machine instead: memory bandwidth and operations a second.
+    #[arg(long)]
+    peaks: bool,
+    /// Print a JSON array, an object a row.
+    #[arg(long)]
+    json: bool,
+}
+
+struct Row {
+    test: String,
+    threads: usize,
+    /// Tokens a second, the slowest first.
+    rates: Vec<f64>,
+}
+
+impl Row {
+    fn median(&self) -> f64 {
+        let (n, r) = (self.rates.len(), &self.rates);
+        (r[n / 2] + r[(n - 1) / 2]) / 2.0
+    }
+
+    fn slowest(&self) -> f64 {
+        self.rates[0]
+    }
+
+    fn fastest(&self) -> f64 {
+        self.rates[self.rates.len() - 1]
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    let cancel = interrupt::token();
+    if args.peaks {
+        return show_peaks(args, &cancel);
+    }
+    let name = args.model.as_deref().unwrap_or_default();
+    let file = GgufFile::open(&models::file(name, &cancel)?)?;
+    let mut rows = Vec::new();
+    let threads = if args.threads.is_empty() {
+        vec![None]
+    } else {
+        args.threads.iter().map(|t| Some(*t)).collect()
+    };
+    for threads in threads {
+        let load = LoadOptions { threads, ..Default::default() };
+        let model = Model::load(&file, &load, &cancel)?;
+        rows.extend(measure(args, &model, &cancel)?);
+    }
+    let params = file.tensors().filter_map(|t| t.shape.elements()).sum();
+    show(args, name, &file, params, &rows)
+}
+
+fn measure(args: &Args, model: &Model, cancel: &CancellationToken) -> Result<Vec<Row>, Error> {
+    let mut context = model.new_context(args.d + args.p.max(args.n))?;
+    let tokens = random_tokens(args.d + args.p.max(args.n), model.config().vocab_size);
+    let (past, tokens) = tokens.split_at(args.d);
+    if !past.is_empty() {
+        model.forward(&mut context, past, Logits::None, cancel)?;
+    }
+    let depth = if args.d > 0 { format!(" @ d{}", args.d) } else { String::new() };
+    let mut rows = Vec::new();
+    let mut test = |name: String, count: usize, step: usize| -> Result<(), Error> {
+        if count == 0 {
+            return Ok(());
+        }
+        let mut rates = Vec::new();
+        for _ in 0..=args.repetitions {
+            context.truncate(args.d);
+            rates
+                .push(count as f64 / forward(model, &mut context, &tokens[..count], step, cancel)?);
+        }
+        // The first repetition warms up.
+        let mut rates = rates.split_off(1);
+        rates.sort_by(f64::total_cmp);
+        rows.push(Row { test: name + &depth, threads: model.threads(), rates });
+        Ok(())
+    };
+    test(format!("pp{}", args.p), args.p, args.p)?;
+    test(format!("tg{}", args.n), args.n, 1)?;
+    Ok(rows)
+}
+
+/// The seconds that tokens take, `step` at a time.
+fn forward(
+    model: &Model,
+    context: &mut Context,
+    tokens: &[TokenId],
+    step: usize,
+    cancel: &CancellationToken,
+) -> Result<f64, Error> {
+    let start = Instant::now();
+    for part in tokens.chunks(step) {
+        model.forward(context, part, Logits::Last, cancel)?;
+    }
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// Any tokens will do, the same ones every time.
+fn random_tokens(count: usize, vocab_size: usize) -> Vec<TokenId> {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        ((state >> 33) % vocab_size as u64) as TokenId
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn show(args: &Args, name: &str, file: &GgufFile, params: u64, rows: &[Row]) -> Result<(), Error> {
+    let size = file.file_size();
+    if args.json {
+        let objects = rows.iter().map(|r| {
+            json!({
+                "model": name,
+                "size": size,
+                "params": params,
+                "test": r.test,
+                "threads": r.threads,
+                "repetitions": r.rates.len(),
+                "tokens_per_second": {
+                    "median": r.median(), "min": r.slowest(), "max": r.fastest(),
+                },
+            })
+        });
+        writeln!(stdout(), "{:#}", Value::from_iter(objects))?;
+        return Ok(());
+    }
+    let cells = rows.iter().map(|r| {
+        let rate = format!("{:.2} ({:.2} .. {:.2})", r.median(), r.slowest(), r.fastest());
+        let (size, params) = (output::size(size), output::count(params));
+        vec![name.to_owned(), size, params, r.threads.to_string(), r.test.clone(), rate]
+    });
+    let head = ["model", "size", "params", "threads", "test", "tokens/s"];
+    output::table(&mut stdout().lock(), &head, &cells.collect::<Vec<_>>())?;
+    Ok(())
+}
+
+fn show_peaks(args: &Args, cancel: &CancellationToken) -> Result<(), Error> {
+    let threads = if args.threads.is_empty() { &[1][..] } else { &args.threads };
+    let peaks = threads.iter().map(|t| Ok((t, peaks::measure(*t, cancel)?)));
+    let peaks: Vec<_> = peaks.collect::<Result<_, Error>>()?;
+    if args.json {
+        let objects = peaks.iter().map(|(t, p)| {
+            json!({
+                "threads": t,
+                "read_gb_s": p.read_bandwidth / 1e9,
+                "f32_gflop_s": p.f32_flops / 1e9,
+                "int8_gop_s": p.int8_ops / 1e9,
+            })
+        });
+        writeln!(stdout(), "{:#}", Value::from_iter(objects))?;
+        return Ok(());
+    }
+    let cells = peaks.iter().map(|(t, p)| {
+        let giga = |n: f64| format!("{:.1}", n / 1e9);
+        vec![t.to_string(), giga(p.read_bandwidth), giga(p.f32_flops), giga(p.int8_ops)]
+    });
+    let head = ["threads", "read GB/s", "FP32 GFLOP/s", "int8 GOP/s"];
+    output::table(&mut stdout().lock(), &head, &cells.collect::<Vec<_>>())?;
+    Ok(())
+}
