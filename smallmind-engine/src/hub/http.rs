@@ -25,16 +25,31 @@ pub(super) struct Remote {
     pub(super) sha256: Option<String>,
 }
 
+/// The hub, or what stands for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    pub(super) url: String,
+    pub(super) token: Option<String>,
+}
+
+impl Endpoint {
+    /// What `HF_ENDPOINT` and `HF_TOKEN` say, or the public hub.
+    pub(super) fn from_environment() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|v: &String| !v.is_empty());
+        let url = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
+        Self { url: url.trim_end_matches('/').to_owned(), token: variable("HF_TOKEN") }
+    }
+}
+
 /// Downloads a file of the hub to the partial file, from where that ends.
 pub(super) fn fetch(
+    endpoint: &Endpoint,
     repository: &str,
     path: &str,
     download: &mut Download<'_>,
 ) -> Result<Remote, SourceError> {
-    let endpoint = std::env::var("HF_ENDPOINT").unwrap_or_default();
-    let endpoint = if endpoint.is_empty() { "https://huggingface.co" } else { &endpoint };
-    let url = format!("{}/{repository}/resolve/main/{path}", endpoint.trim_end_matches('/'));
-    let token = std::env::var("HF_TOKEN").ok().filter(|t| !t.is_empty());
+    let url = format!("{}/{repository}/resolve/main/{path}", endpoint.url);
+    let token = endpoint.token.clone();
     let start = std::fs::metadata(download.partial).map_or(0, |m| m.len());
     let (response, remote) =
         in_background(download.cancel, move || request(&url, token.as_deref(), start))?;
@@ -45,7 +60,7 @@ pub(super) fn fetch(
         StatusCode::RANGE_NOT_SATISFIABLE if start > 0 => {
             let partial = download.partial;
             std::fs::remove_file(partial).map_err(|e| Error::store(partial, "remove", e))?;
-            return fetch(repository, path, download);
+            return fetch(endpoint, repository, path, download);
         }
         status => return Err(SourceError::Failed(explain(status))),
     };

