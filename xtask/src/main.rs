@@ -1,2 +1,39 @@
-//! Automation for the workspace.
-fn main() {}
+//! `cargo xtask …`: everything that is done to the project, in Rust.
+
+mod ci;
+mod command;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  ci       everything that must pass: format, house rules, clippy, documentation, tests
+  models   fetches the two models that tests need
+  tidy     the house rules alone";
+
+/// What a command says when it fails.
+type Outcome = Result<(), String>;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args[..] {
+        ["ci"] => ci::run_all(),
+        ["models"] => ci::models(),
+        ["tidy"] => tidy::run(),
+        [] | ["help" | "-h" | "--help"] => {
+            command::say(HELP);
+            Ok(())
+        }
+        _ => Err(format!("no such command: {}\n\n{HELP}", args.join(" "))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            command::say(&format!("xtask: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Everything that must pass before a change lands.
+
+use crate::command::{cargo, output, run, say};
+use crate::{Outcome, tidy};
+use std::process::Command;
+use std::time::Instant;
+
+/// A target that kernels must compile for though this machine may not run it.
+const ARM: &str = "aarch64-unknown-linux-gnu";
+
+/// Runs every step, and says how long each took.
+pub(crate) fn run_all() -> Outcome {
+    type Step = fn() -> Outcome;
+    let steps: [(&str, Step); 7] = [
+        ("format", format),
+        ("tidy", tidy::run),
+        ("clippy", clippy),
+        ("documentation", documentation),
+        ("arm", arm),
+        ("models", models),
+        ("tests", tests),
+    ];
+    let mut times = Vec::new();
+    for (name, step) in steps {
+        let start = Instant::now();
+        step().map_err(|e| format!("{name}: {e}"))?;
+        times.push(format!("{name} {:.0} s", start.elapsed().as_secs_f64()));
+    }
+    say(&format!("\nxtask: all passed ({})", times.join(", ")));
+    Ok(())
+}
+
+fn format() -> Outcome {
+    run(&mut cargo("fmt --all --check"))
+}
+
+fn clippy() -> Outcome {
+    run(&mut cargo("clippy --workspace --all-targets --all-features -- -D warnings"))
+}
+
+fn documentation() -> Outcome {
+    let mut command = cargo("doc --workspace --no-deps --all-features");
+    run(command.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Checks the ARM code where the target is installed.
+fn arm() -> Outcome {
+    let targets = output(Command::new("rustup").args(["target", "list", "--installed"]));
+    if !targets.is_ok_and(|t| t.lines().any(|l| l == ARM)) {
+        say(&format!("the target {ARM} is not installed: ARM code is not checked here"));
+        return Ok(());
+    }
+    run(&mut cargo(&format!("check -p smallmind-engine --target {ARM}")))
+}
+
+/// Fetches the two models that tests need.
+pub(crate) fn models() -> Outcome {
+    run(&mut cargo("run --release --quiet -p smallmind-cli -- pull smollm2-135m gemma3-270m"))
+}
+
+fn tests() -> Outcome {
+    run(&mut cargo("test --workspace --all-features"))
+}
