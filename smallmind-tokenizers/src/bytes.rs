@@ -13,30 +13,45 @@ fn character(byte: u8) -> char {
     char::from_u32(0x100 + before).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// Bytes of characters below U+0200; `None` where a character is no byte's.
-pub(crate) struct CharacterBytes([Option<u8>; 0x200]);
+/// Bytes as characters and back.
+#[derive(Debug)]
+pub(crate) struct ByteCharacters {
+    texts: Vec<String>,
+    /// Bytes of characters below U+0200; `None` where one is no byte's.
+    bytes: [Option<u8>; 0x200],
+}
 
-impl CharacterBytes {
+impl ByteCharacters {
     pub(crate) fn new() -> Self {
-        let mut table = [None; 0x200];
+        let mut bytes = [None; 0x200];
         for byte in 0..=u8::MAX {
-            table[character(byte) as usize] = Some(byte);
+            bytes[character(byte) as usize] = Some(byte);
         }
-        Self(table)
+        Self { texts: (0..=u8::MAX).map(|byte| character(byte).to_string()).collect(), bytes }
     }
 
-    /// The bytes that a token stands for; a token that is written otherwise
-    /// stands for its own text.
-    pub(crate) fn decode(&self, token: &str, out: &mut Vec<u8>) {
+    /// The character of a byte.
+    pub(crate) fn text(&self, byte: u8) -> &str {
+        &self.texts[usize::from(byte)]
+    }
+
+    /// Appends the bytes that a token stands for; false, and the token's own
+    /// text, where it is written otherwise.
+    pub(crate) fn decode(&self, token: &[u8], out: &mut Vec<u8>) -> bool {
         let start = out.len();
-        for c in token.chars() {
-            let Some(byte) = self.0.get(c as usize).copied().flatten() else {
-                out.truncate(start);
-                out.extend_from_slice(token.as_bytes());
-                return;
-            };
-            out.push(byte);
+        let mut characters = std::str::from_utf8(token).unwrap_or("\u{200}").chars();
+        let all = characters.all(|c| match self.bytes.get(c as usize).copied().flatten() {
+            Some(byte) => {
+                out.push(byte);
+                true
+            }
+            None => false,
+        });
+        if !all {
+            out.truncate(start);
+            out.extend_from_slice(token);
         }
+        all
     }
 }
 
@@ -46,20 +61,23 @@ mod tests {
 
     #[test]
     fn every_byte_has_a_character_of_its_own() {
-        let table = CharacterBytes::new();
+        let table = ByteCharacters::new();
         for byte in 0..=u8::MAX {
             let mut out = Vec::new();
-            table.decode(&character(byte).to_string(), &mut out);
+            assert!(table.decode(table.text(byte).as_bytes(), &mut out));
             assert_eq!(out, [byte]);
         }
-        assert_eq!(character(b' '), 'Ġ');
-        assert_eq!(character(b'\n'), 'Ċ');
+        assert_eq!(table.text(b' '), "Ġ");
+        assert_eq!(table.text(b'\n'), "Ċ");
     }
 
     #[test]
     fn other_text_stands_for_itself() {
-        let mut out = Vec::new();
-        CharacterBytes::new().decode("a世", &mut out);
-        assert_eq!(out, "a世".as_bytes());
+        let table = ByteCharacters::new();
+        for text in ["a世".as_bytes(), b"a\xff"] {
+            let mut out = Vec::new();
+            assert!(!table.decode(text, &mut out));
+            assert_eq!(out, text);
+        }
     }
 }

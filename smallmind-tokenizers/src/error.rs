@@ -1,12 +1,15 @@
 //! The errors of this crate.
 
+use crate::reason;
+use smallmind_abstractions::{Diagnostic, Error as AbstractError, ReasonCode};
+
 /// Why no tokenizer can be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A metadata key is missing or wrong.
     #[error(transparent)]
-    Metadata(#[from] smallmind_abstractions::Error),
+    Metadata(#[from] AbstractError),
     /// `tokenizer.ggml.model` names an algorithm that is not supported.
     #[error("tokenizer model '{found}' is not supported; supported: {supported}")]
     UnsupportedModel {
@@ -17,7 +20,7 @@ pub enum Error {
     },
     /// `tokenizer.ggml.pre` names a rule that is not known. A wrong guess
     /// would cost quality in silence.
-    #[error("pre-tokenizer '{found}' is not known; known: {supported}")]
+    #[error("pre-tokenizer '{found}' is not known; choose one that is: {supported}")]
     UnknownPreTokenizer {
         /// The name found.
         found: String,
@@ -34,4 +37,53 @@ pub enum Error {
         /// What is there.
         found: String,
     },
+    /// BOS or EOS is no token.
+    #[error("metadata key '{key}' is {found}; expected a token id below {tokens}")]
+    SpecialToken {
+        /// The key.
+        key: String,
+        /// What is there.
+        found: String,
+        /// The number of tokens.
+        tokens: usize,
+    },
+    /// `tokenizer.ggml.precompiled_charsmap` is damaged.
+    #[error("the normalization table has {found}; expected {expected}")]
+    Charsmap {
+        /// What would be right.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// Something is wrong or odd, and the factory is strict.
+    #[error("{0}")]
+    Strict(Diagnostic),
+    /// A `tokenizer.json` cannot be read or holds what metadata cannot say.
+    #[cfg(feature = "hf")]
+    #[error("tokenizer.json: {0}")]
+    HuggingFace(String),
+}
+
+impl Error {
+    /// The reason code of this error.
+    pub fn code(&self) -> ReasonCode {
+        match self {
+            Self::Metadata(AbstractError::MetadataMissing { key, .. })
+                if key == crate::factory::MODEL =>
+            {
+                reason::METADATA_MISSING
+            }
+            Self::Vocabulary { key, .. } if key == crate::vocabulary::MERGES => {
+                reason::MERGES_INVALID
+            }
+            Self::Metadata(_) | Self::Vocabulary { .. } => reason::VOCAB_PARTIAL,
+            Self::UnsupportedModel { .. } => reason::MODEL_UNSUPPORTED,
+            Self::UnknownPreTokenizer { .. } => reason::PRETOKENIZER_UNKNOWN,
+            Self::SpecialToken { .. } => reason::SPECIAL_ID_OUT_OF_RANGE,
+            Self::Charsmap { .. } => reason::CHARSMAP_INVALID,
+            Self::Strict(issue) => issue.code,
+            #[cfg(feature = "hf")]
+            Self::HuggingFace(_) => reason::VOCAB_PARTIAL,
+        }
+    }
 }

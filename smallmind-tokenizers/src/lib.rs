@@ -10,16 +10,30 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A text goes through these steps:
+//!
+//! ```text
+//! bytes → special (cuts at tokens that are never split)
+//!       → model   (BPE: pretokenizer, then merge; the others as they do)
+//!       → ids
+//! ```
 
-mod byte_bpe;
 mod bytes;
 mod error;
 mod factory;
+mod findings;
 mod merge;
+mod model;
 mod pretokenizer;
-mod sentencepiece;
+pub mod reason;
+mod roles;
+mod spaces;
 mod special;
-mod text;
+mod stretches;
+mod tables;
+mod tokenizer;
+mod unicode;
 mod vocabulary;
 
 pub use error::Error;

@@ -5,148 +5,246 @@
 //!                             the leftmost among equals
 //! ```
 //!
-//! Short pieces search their few pairs again each time; long ones keep them in
-//! a heap, so that a megabyte without a space takes n log n steps.
+//! Short rows search their few pairs again each time, longer ones keep them in
+//! a heap, and rows beyond that are merged in stretches (`stretches.rs`).
 
 use smallmind_abstractions::TokenId;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Pairs up to which searching beats a heap.
-const SHORT: usize = 24;
+/// Symbols below which searching beats a heap.
+const SHORT: usize = 20;
+/// Symbols up to which one heap stays in the first cache.
+pub(crate) const STRETCH: usize = 512;
 
-/// A pair that merges: the lower priority goes first.
+/// A pair that merges: the lower priority goes first. The last number of all is
+/// no priority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Merge {
     pub(crate) priority: u32,
     pub(crate) merged: TokenId,
 }
 
-/// Symbols in a row; merged ones leave the list.
-#[derive(Debug, Default)]
-pub(crate) struct Symbols {
-    ids: Vec<TokenId>,
-    next: Vec<u32>,
-    previous: Vec<u32>,
-    pairs: Vec<Option<Merge>>,
-    /// Priority, place, what it makes, and of what.
-    heap: BinaryHeap<Reverse<(u32, u32, TokenId, TokenId, TokenId)>>,
+/// A symbol and the bytes that it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Symbol {
+    pub(crate) id: TokenId,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
 }
 
-const END: u32 = u32::MAX;
-/// The id of a symbol that was merged into its left neighbour.
-const GONE: TokenId = TokenId::MAX;
+/// Which neighbours merge.
+pub(crate) trait Merges {
+    fn merge(&self, left: Symbol, right: Symbol) -> Option<Merge>;
+}
 
-impl Symbols {
-    /// Merges `ids` as `merge(left, right)` says and leaves the result there.
-    pub(crate) fn merge(
-        &mut self,
-        ids: &mut Vec<TokenId>,
-        merge: impl Fn(TokenId, TokenId) -> Option<Merge>,
-    ) {
-        if ids.len() <= SHORT { self.merge_short(ids, merge) } else { self.merge_long(ids, merge) }
+/// Symbols side by side; each ends where the next begins.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Row {
+    pub(crate) ids: Vec<TokenId>,
+    pub(crate) starts: Vec<u32>,
+    pub(crate) end: u32,
+}
+
+impl Row {
+    pub(crate) fn clear(&mut self) {
+        self.ids.clear();
+        self.starts.clear();
+        self.end = 0;
     }
 
-    fn merge_short(
-        &mut self,
-        ids: &mut Vec<TokenId>,
-        merge: impl Fn(TokenId, TokenId) -> Option<Merge>,
-    ) {
+    /// Appends a symbol that begins where the row ends.
+    #[inline]
+    pub(crate) fn push(&mut self, id: TokenId, len: usize) {
+        self.ids.push(id);
+        self.starts.push(self.end);
+        self.end += len as u32;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    #[inline]
+    pub(crate) fn symbol(&self, index: usize) -> Symbol {
+        let end = self.starts.get(index + 1).copied().unwrap_or(self.end);
+        Symbol { id: self.ids[index], start: self.starts[index], end }
+    }
+
+    fn remove(&mut self, index: usize) {
+        self.ids.remove(index);
+        self.starts.remove(index);
+    }
+}
+
+const NONE: Merge = Merge { priority: u32::MAX, merged: TokenId::MAX };
+/// The symbol of a pair that is no more.
+const GONE: TokenId = TokenId::MAX;
+const END: u32 = u32::MAX;
+
+/// Room to merge in.
+#[derive(Debug, Default)]
+pub(crate) struct Merger {
+    next: Vec<u32>,
+    previous: Vec<u32>,
+    /// What each symbol makes with the next.
+    pairs: Vec<Merge>,
+    /// Priority and place.
+    heap: BinaryHeap<Reverse<u64>>,
+    pub(crate) stretches: crate::stretches::Room,
+}
+
+impl Merger {
+    /// Merges the symbols of `row`.
+    pub(crate) fn merge(&mut self, row: &mut Row, merges: &impl Merges) {
+        match row.len() {
+            0..=1 => {}
+            2..SHORT => self.merge_short(row, merges),
+            SHORT..=STRETCH => self.merge_heap(row, merges),
+            _ => self.merge_stretches(row, merges),
+        }
+    }
+
+    fn merge_short(&mut self, row: &mut Row, merges: &impl Merges) {
         let pairs = &mut self.pairs;
+        let pair =
+            |row: &Row, at: usize| merges.merge(row.symbol(at), row.symbol(at + 1)).unwrap_or(NONE);
         pairs.clear();
-        pairs.extend(ids.windows(2).map(|w| merge(w[0], w[1])));
+        pairs.extend((0..row.len() - 1).map(|at| pair(row, at)));
         loop {
-            let candidates =
-                pairs.iter().enumerate().filter_map(|(i, m)| Some((m.as_ref()?.priority, i)));
-            let Some((_, at)) = candidates.min() else { return };
-            let Some(best) = pairs.remove(at) else { return };
-            ids[at] = best.merged;
-            ids.remove(at + 1);
-            if at > 0 {
-                pairs[at - 1] = merge(ids[at - 1], ids[at]);
+            let (mut best, mut place) = (NONE, 0);
+            for (at, found) in pairs.iter().enumerate() {
+                if found.priority < best.priority {
+                    (best, place) = (*found, at);
+                }
             }
-            if let Some(pair) = pairs.get_mut(at) {
-                *pair = merge(ids[at], ids[at + 1]);
+            if best == NONE {
+                return;
+            }
+            row.ids[place] = best.merged;
+            row.remove(place + 1);
+            pairs.remove(place);
+            if place > 0 {
+                pairs[place - 1] = pair(row, place - 1);
+            }
+            if place < pairs.len() {
+                pairs[place] = pair(row, place);
             }
         }
     }
 
-    fn merge_long(
-        &mut self,
-        ids: &mut Vec<TokenId>,
-        merge: impl Fn(TokenId, TokenId) -> Option<Merge>,
-    ) {
-        let len = ids.len() as u32;
-        std::mem::swap(&mut self.ids, ids);
+    /// As [`merge`](Self::merge), with one heap for the whole row.
+    pub(crate) fn merge_heap(&mut self, row: &mut Row, merges: &impl Merges) {
+        let len = row.len() as u32;
         self.next.clear();
-        self.next.extend((1..len).chain([END]));
+        self.next.extend(1..=len);
         self.previous.clear();
-        self.previous.extend([END].into_iter().chain(0..len - 1));
+        self.previous.extend([END].into_iter().chain(0..len));
+        self.pairs.clear();
+        self.pairs.resize(row.len(), NONE);
         self.heap.clear();
         for at in 0..len - 1 {
-            self.offer(at, &merge);
+            self.offer(row, at, merges);
         }
-        while let Some(Reverse((_, at, merged, left, right))) = self.heap.pop() {
-            let next = self.next[at as usize];
+        while let Some(Reverse(key)) = self.heap.pop() {
+            let (priority, at) = ((key >> 32) as u32, key as u32);
+            let pair = self.pairs[at as usize];
             // Pairs whose symbols have changed since are no longer there.
-            if next == END || self.ids[at as usize] != left || self.ids[next as usize] != right {
+            if pair.priority != priority {
                 continue;
             }
-            self.ids[at as usize] = merged;
-            self.ids[next as usize] = GONE;
-            let after = self.next[next as usize];
-            self.next[at as usize] = after;
-            if after != END {
-                self.previous[after as usize] = at;
-                self.offer(at, &merge);
+            self.join(row, at, pair.merged);
+            let (before, after) = (self.previous[at as usize], self.next[at as usize]);
+            self.pairs[at as usize] = NONE;
+            if after != len {
+                self.offer(row, at, merges);
             }
-            let before = self.previous[at as usize];
             if before != END {
-                self.offer(before, &merge);
+                self.offer(row, before, merges);
             }
         }
-        std::mem::swap(&mut self.ids, ids);
-        ids.retain(|id| *id != GONE);
+        compact(row);
     }
 
-    fn offer(&mut self, at: u32, merge: &impl Fn(TokenId, TokenId) -> Option<Merge>) {
-        let (left, right) = (self.ids[at as usize], self.ids[self.next[at as usize] as usize]);
-        if let Some(found) = merge(left, right) {
-            self.heap.push(Reverse((found.priority, at, found.merged, left, right)));
+    /// Makes the symbol at `at` and the next one `merged`.
+    fn join(&mut self, row: &mut Row, at: u32, merged: TokenId) {
+        let next = self.next[at as usize];
+        let after = self.next[next as usize];
+        row.ids[at as usize] = merged;
+        row.ids[next as usize] = GONE;
+        self.pairs[next as usize] = NONE;
+        self.next[at as usize] = after;
+        self.previous[after as usize] = at;
+    }
+
+    #[inline]
+    fn offer(&mut self, row: &Row, at: u32, merges: &impl Merges) {
+        let next = self.next[at as usize] as usize;
+        let (start, middle) = (row.starts[at as usize], row.starts[next]);
+        let end = row.starts.get(self.next[next] as usize).copied().unwrap_or(row.end);
+        let left = Symbol { id: row.ids[at as usize], start, end: middle };
+        let right = Symbol { id: row.ids[next], start: middle, end };
+        let found = merges.merge(left, right);
+        self.pairs[at as usize] = found.unwrap_or(NONE);
+        if let Some(found) = found {
+            self.heap.push(Reverse(u64::from(found.priority) << 32 | u64::from(at)));
         }
     }
+}
+
+/// Takes the symbols out that are gone.
+fn compact(row: &mut Row) {
+    let mut kept = 0;
+    for at in 0..row.len() {
+        if row.ids[at] != GONE {
+            row.ids[kept] = row.ids[at];
+            row.starts[kept] = row.starts[at];
+            kept += 1;
+        }
+    }
+    row.ids.truncate(kept);
+    row.starts.truncate(kept);
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Letters merge with equal letters into the next one, low ones first.
-    fn double(left: TokenId, right: TokenId) -> Option<Merge> {
-        (left == right && left < 20).then_some(Merge { priority: left, merged: left + 1 })
+    pub(crate) struct Double;
+
+    impl Merges for Double {
+        fn merge(&self, left: Symbol, right: Symbol) -> Option<Merge> {
+            let merges = left.id == right.id && left.id < 20;
+            merges.then_some(Merge { priority: left.id, merged: left.id + 1 })
+        }
+    }
+
+    /// A row of `len` of the first `letters` letters.
+    pub(crate) fn row(len: usize, letters: u32) -> Row {
+        let mut state = 7u32 + len as u32;
+        let mut row = Row::default();
+        for _ in 0..len {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            row.push((state >> 16) % letters, 1);
+        }
+        row
     }
 
     #[test]
-    fn short_and_long_pieces_merge_alike() {
-        let mut state = 7u32;
-        for len in [1, 2, 3, 5, 24, 25, 100, 1000] {
-            let start: Vec<_> = (0..len)
-                .map(|_| {
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    (state >> 30) % 3
-                })
-                .collect();
-            let (mut short, mut long) = (start.clone(), start);
-            Symbols::default().merge_short(&mut short, double);
-            Symbols::default().merge_long(&mut long, double);
-            assert_eq!(short, long);
+    fn short_rows_and_heaps_merge_alike() {
+        for len in [2, 3, 5, 24, 25, 100, 1000] {
+            let (mut short, mut heap) = (row(len, 3), row(len, 3));
+            Merger::default().merge_short(&mut short, &Double);
+            Merger::default().merge_heap(&mut heap, &Double);
+            assert_eq!((short.ids, short.starts), (heap.ids, heap.starts));
         }
     }
 
     #[test]
     fn a_long_run_merges_fully() {
-        let mut ids = vec![0; 1 << 16];
-        Symbols::default().merge(&mut ids, double);
-        assert_eq!(ids, [16]);
+        let mut row = row(1 << 16, 1);
+        Merger::default().merge(&mut row, &Double);
+        assert_eq!(row.ids, [16]);
     }
 }

@@ -6,10 +6,14 @@ use crate::Value;
 const TOKENS: &str = "tokenizer.ggml.tokens";
 
 pub(super) fn add(all: &mut Damages) {
-    for key in ["tokenizer.ggml.model", TOKENS, "tokenizer.ggml.merges"] {
-        let quoted = format!("'{key}'");
-        all.llama(&format!("no {key}"), &[&quoted, "missing"], |f| f.remove(key));
-    }
+    all.llama("no tokenizer.ggml.tokens", &["'tokenizer.ggml.tokens'", "missing"], |f| {
+        f.remove(TOKENS);
+    });
+    // Without the tokens the algorithm cannot be guessed, either.
+    all.llama("no tokenizer", &["'tokenizer.ggml.model'", "missing"], |f| {
+        f.remove("tokenizer.ggml.model");
+        f.remove(TOKENS);
+    });
     all.model("gemma3", "no tokenizer.ggml.scores", &["'tokenizer.ggml.scores'", "missing"], |f| {
         f.remove("tokenizer.ggml.scores");
     });
