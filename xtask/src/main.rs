@@ -2,6 +2,7 @@
 
 mod ci;
 mod command;
+mod conformance;
 mod tidy;
 
 use std::process::ExitCode;
@@ -9,9 +10,10 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  ci       everything that must pass: format, house rules, clippy, documentation, tests
-  models   fetches the two models that tests need
-  tidy     the house rules alone";
+  ci           everything that must pass: format, house rules, clippy, documentation, tests
+  conformance  the tokenizers against llama.cpp's ('conformance --help')
+  models       fetches the two models that tests need
+  tidy         the house rules alone";
 
 /// What a command says when it fails.
 type Outcome = Result<(), String>;
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args[..] {
         ["ci"] => ci::run_all(),
+        ["conformance", ref rest @ ..] => conformance::run(rest).map_err(|e| e.to_string()),
         ["models"] => ci::models(),
         ["tidy"] => tidy::run(),
         [] | ["help" | "-h" | "--help"] => {
