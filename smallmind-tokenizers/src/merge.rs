@@ -5,17 +5,15 @@
 //!                             the leftmost among equals
 //! ```
 //!
-//! Short rows search their few pairs again each time, longer ones keep them in
-//! a heap, and rows beyond that are merged in stretches (`stretches.rs`).
+//! Short rows search their few pairs again each time. Longer ones are merged in
+//! such stretches (`stretches.rs`), or, where that does not pay, with a heap.
 
 use smallmind_abstractions::TokenId;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Symbols below which searching beats a heap.
-const SHORT: usize = 20;
-/// Symbols up to which one heap stays in the first cache.
-pub(crate) const STRETCH: usize = 512;
+/// Symbols up to which searching beats a heap.
+pub(crate) const SHORT: usize = 96;
 
 /// A pair that merges: the lower priority goes first. The last number of all is
 /// no priority.
@@ -35,7 +33,10 @@ pub(crate) struct Symbol {
 
 /// Which neighbours merge.
 pub(crate) trait Merges {
-    fn merge(&self, left: Symbol, right: Symbol) -> Option<Merge>;
+    fn merge(&mut self, left: Symbol, right: Symbol) -> Option<Merge>;
+
+    /// The first id that does not mean the same in every text.
+    fn end(&self) -> TokenId;
 }
 
 /// Symbols side by side; each ends where the next begins.
@@ -70,11 +71,6 @@ impl Row {
         let end = self.starts.get(index + 1).copied().unwrap_or(self.end);
         Symbol { id: self.ids[index], start: self.starts[index], end }
     }
-
-    fn remove(&mut self, index: usize) {
-        self.ids.remove(index);
-        self.starts.remove(index);
-    }
 }
 
 const NONE: Merge = Merge { priority: u32::MAX, merged: TokenId::MAX };
@@ -87,75 +83,58 @@ const END: u32 = u32::MAX;
 pub(crate) struct Merger {
     next: Vec<u32>,
     previous: Vec<u32>,
-    /// What each symbol makes with the next.
-    pairs: Vec<Merge>,
+    /// What each symbol makes with the next: priorities and ids.
+    priorities: Vec<u32>,
+    merged: Vec<TokenId>,
     /// Priority and place.
     heap: BinaryHeap<Reverse<u64>>,
+    uses_heap: bool,
     pub(crate) stretches: crate::stretches::Room,
 }
 
 impl Merger {
     /// Merges the symbols of `row`.
-    pub(crate) fn merge(&mut self, row: &mut Row, merges: &impl Merges) {
-        match row.len() {
-            0..=1 => {}
-            2..SHORT => self.merge_short(row, merges),
-            SHORT..=STRETCH => self.merge_heap(row, merges),
-            _ => self.merge_stretches(row, merges),
+    pub(crate) fn merge(&mut self, row: &mut Row, merges: &mut impl Merges) {
+        if row.len() <= SHORT {
+            self.merge_whole(row, merges);
+        } else {
+            self.merge_stretches(row, merges);
         }
     }
 
-    fn merge_short(&mut self, row: &mut Row, merges: &impl Merges) {
-        let pairs = &mut self.pairs;
-        let pair =
-            |row: &Row, at: usize| merges.merge(row.symbol(at), row.symbol(at + 1)).unwrap_or(NONE);
-        pairs.clear();
-        pairs.extend((0..row.len() - 1).map(|at| pair(row, at)));
-        loop {
-            let (mut best, mut place) = (NONE, 0);
-            for (at, found) in pairs.iter().enumerate() {
-                if found.priority < best.priority {
-                    (best, place) = (*found, at);
-                }
-            }
-            if best == NONE {
-                return;
-            }
-            row.ids[place] = best.merged;
-            row.remove(place + 1);
-            pairs.remove(place);
-            if place > 0 {
-                pairs[place - 1] = pair(row, place - 1);
-            }
-            if place < pairs.len() {
-                pairs[place] = pair(row, place);
-            }
-        }
+    fn set_pair(&mut self, at: usize, pair: Option<Merge>) {
+        let pair = pair.unwrap_or(NONE);
+        self.priorities[at] = pair.priority;
+        self.merged[at] = pair.merged;
     }
 
-    /// As [`merge`](Self::merge), with one heap for the whole row.
-    pub(crate) fn merge_heap(&mut self, row: &mut Row, merges: &impl Merges) {
+    fn clear_pairs(&mut self, len: usize) {
+        self.priorities.clear();
+        self.priorities.resize(len, NONE.priority);
+        self.merged.clear();
+        self.merged.resize(len, NONE.merged);
+    }
+
+    /// As [`merge`](Self::merge), the whole row at once.
+    pub(crate) fn merge_whole(&mut self, row: &mut Row, merges: &mut impl Merges) {
+        if row.len() < 2 {
+            return;
+        }
         let len = row.len() as u32;
         self.next.clear();
         self.next.extend(1..=len);
         self.previous.clear();
         self.previous.extend([END].into_iter().chain(0..len));
-        self.pairs.clear();
-        self.pairs.resize(row.len(), NONE);
+        self.clear_pairs(row.len());
         self.heap.clear();
+        self.uses_heap = row.len() > SHORT;
         for at in 0..len - 1 {
             self.offer(row, at, merges);
         }
-        while let Some(Reverse(key)) = self.heap.pop() {
-            let (priority, at) = ((key >> 32) as u32, key as u32);
-            let pair = self.pairs[at as usize];
-            // Pairs whose symbols have changed since are no longer there.
-            if pair.priority != priority {
-                continue;
-            }
-            self.join(row, at, pair.merged);
+        while let Some(at) = self.take_best() {
+            self.join(row, at);
             let (before, after) = (self.previous[at as usize], self.next[at as usize]);
-            self.pairs[at as usize] = NONE;
+            self.set_pair(at as usize, None);
             if after != len {
                 self.offer(row, at, merges);
             }
@@ -166,30 +145,54 @@ impl Merger {
         compact(row);
     }
 
-    /// Makes the symbol at `at` and the next one `merged`.
-    fn join(&mut self, row: &mut Row, at: u32, merged: TokenId) {
+    /// The place of the pair that goes first.
+    fn take_best(&mut self) -> Option<u32> {
+        if !self.uses_heap {
+            return first_best(&self.priorities);
+        }
+        while let Some(Reverse(key)) = self.heap.pop() {
+            let (priority, at) = ((key >> 32) as u32, key as u32);
+            // Pairs whose symbols have changed since are no longer there.
+            if self.priorities[at as usize] == priority {
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    /// Makes the symbol at `at` and the next one what they merge into.
+    fn join(&mut self, row: &mut Row, at: u32) {
         let next = self.next[at as usize];
         let after = self.next[next as usize];
-        row.ids[at as usize] = merged;
+        row.ids[at as usize] = self.merged[at as usize];
         row.ids[next as usize] = GONE;
-        self.pairs[next as usize] = NONE;
+        self.set_pair(next as usize, None);
         self.next[at as usize] = after;
         self.previous[after as usize] = at;
     }
 
-    #[inline]
-    fn offer(&mut self, row: &Row, at: u32, merges: &impl Merges) {
+    fn offer(&mut self, row: &Row, at: u32, merges: &mut impl Merges) {
         let next = self.next[at as usize] as usize;
         let (start, middle) = (row.starts[at as usize], row.starts[next]);
         let end = row.starts.get(self.next[next] as usize).copied().unwrap_or(row.end);
         let left = Symbol { id: row.ids[at as usize], start, end: middle };
         let right = Symbol { id: row.ids[next], start: middle, end };
         let found = merges.merge(left, right);
-        self.pairs[at as usize] = found.unwrap_or(NONE);
-        if let Some(found) = found {
+        self.set_pair(at as usize, found);
+        if let Some(found) = found.filter(|_| self.uses_heap) {
             self.heap.push(Reverse(u64::from(found.priority) << 32 | u64::from(at)));
         }
     }
+}
+
+/// The place of the first of the lowest priorities.
+#[inline]
+fn first_best(priorities: &[u32]) -> Option<u32> {
+    let best = priorities.iter().fold(NONE.priority, |best, p| best.min(*p));
+    if best == NONE.priority {
+        return None;
+    }
+    priorities.iter().position(|p| *p == best).map(|at| at as u32)
 }
 
 /// Takes the symbols out that are gone.
@@ -214,9 +217,13 @@ pub(crate) mod tests {
     pub(crate) struct Double;
 
     impl Merges for Double {
-        fn merge(&self, left: Symbol, right: Symbol) -> Option<Merge> {
+        fn merge(&mut self, left: Symbol, right: Symbol) -> Option<Merge> {
             let merges = left.id == right.id && left.id < 20;
             merges.then_some(Merge { priority: left.id, merged: left.id + 1 })
+        }
+
+        fn end(&self) -> TokenId {
+            TokenId::MAX
         }
     }
 
@@ -232,19 +239,29 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn short_rows_and_heaps_merge_alike() {
-        for len in [2, 3, 5, 24, 25, 100, 1000] {
-            let (mut short, mut heap) = (row(len, 3), row(len, 3));
-            Merger::default().merge_short(&mut short, &Double);
-            Merger::default().merge_heap(&mut heap, &Double);
-            assert_eq!((short.ids, short.starts), (heap.ids, heap.starts));
+    fn rows_merge_as_the_loop_says() {
+        for len in [2, 3, 5, 24, 25, SHORT, SHORT + 1, 400] {
+            let (mut found, mut naive) = (row(len, 3), row(len, 3));
+            Merger::default().merge_whole(&mut found, &mut Double);
+            let best = |row: &Row| {
+                let pairs = (1..row.len()).map(|i| (row.symbol(i - 1), row.symbol(i)));
+                let found = pairs.map(|(left, right)| Double.merge(left, right)).enumerate();
+                let ranked = found.filter_map(|(at, m)| m.map(|m| (m.priority, at, m.merged)));
+                ranked.min()
+            };
+            while let Some((_, at, merged)) = best(&naive) {
+                naive.ids[at] = merged;
+                naive.ids.remove(at + 1);
+                naive.starts.remove(at + 1);
+            }
+            assert_eq!((found.ids, found.starts), (naive.ids, naive.starts));
         }
     }
 
     #[test]
     fn a_long_run_merges_fully() {
         let mut row = row(1 << 16, 1);
-        Merger::default().merge(&mut row, &Double);
+        Merger::default().merge(&mut row, &mut Double);
         assert_eq!(row.ids, [16]);
     }
 }

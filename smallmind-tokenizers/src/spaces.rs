@@ -47,31 +47,53 @@ pub(crate) fn unescape(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Cuts text before spaces that no merge reaches across.
+/// Cuts text where no merge reaches across.
 ///
-/// A merge across the boundary between a byte and `▁` makes a symbol in which
-/// the two are neighbours. Where no symbol has them side by side, what lies on
-/// each side merges on its own.
+/// A merge across a boundary makes a symbol in which the bytes on both sides
+/// are neighbours. Where no symbol has them side by side, what lies on each
+/// side merges on its own.
 #[derive(Debug)]
-pub(crate) struct SpaceCuts {
-    /// Bytes that come before `▁` within a symbol.
-    joined: [bool; 256],
+pub(crate) struct Cuts {
+    /// Whether a byte comes before another within a symbol: 256 bits for each
+    /// byte.
+    joined: Box<[[u64; 4]; 256]>,
 }
 
-impl SpaceCuts {
+impl Cuts {
     /// Cuts for these symbols, in which spaces are written `▁`.
     pub(crate) fn new<'a>(symbols: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut joined = [false; 256];
+        let mut cuts = Self { joined: Box::new([[0; 4]; 256]) };
+        let mark = MARK.as_bytes();
         for symbol in symbols {
-            for (at, byte) in symbol.iter().enumerate().skip(1) {
-                if *byte == MARK.as_bytes()[0] && symbol[at..].starts_with(MARK.as_bytes()) {
-                    joined[usize::from(symbol[at - 1])] = true;
+            symbol.windows(2).for_each(|pair| cuts.join(pair[0], pair[1]));
+            // A space may stand in a text as one byte or as these three.
+            for at in 0..symbol.len() {
+                if symbol[at] != mark[0] || !symbol[at..].starts_with(mark) {
+                    continue;
+                }
+                if at > 0 {
+                    cuts.join(symbol[at - 1], b' ');
+                }
+                match symbol.get(at + mark.len()) {
+                    Some(first) if *first == mark[0] => {
+                        cuts.join(b' ', b' ');
+                        cuts.join(b' ', *first);
+                    }
+                    Some(next) => cuts.join(b' ', *next),
+                    None => {}
                 }
             }
         }
-        // A space is one byte before it is written as three.
-        joined[usize::from(b' ')] = joined[usize::from(MARK.as_bytes()[2])];
-        Self { joined }
+        cuts
+    }
+
+    fn join(&mut self, left: u8, right: u8) {
+        self.joined[usize::from(left)][usize::from(right >> 6)] |= 1 << (right & 63);
+    }
+
+    #[inline]
+    fn is_joined(&self, left: u8, right: u8) -> bool {
+        self.joined[usize::from(left)][usize::from(right >> 6)] >> (right & 63) & 1 == 1
     }
 
     /// The pieces of `text`, where spaces are still spaces. Text that is no
@@ -80,15 +102,23 @@ impl SpaceCuts {
         let valid = std::str::from_utf8(text).is_ok();
         let mut start = 0;
         std::iter::from_fn(move || {
-            let rest = text.get(start + 1..)?;
-            let is_cut = |at: &usize| {
-                valid && rest[*at] == b' ' && !self.joined[usize::from(text[start + *at])]
-            };
-            let end = (0..rest.len()).find(is_cut).map_or(text.len(), |at| start + 1 + at);
+            if start == text.len() {
+                return None;
+            }
+            let mut end = start + 1;
+            while end < text.len() && (!valid || self.reaches(text, end)) {
+                end += 1;
+            }
             let piece = start..end;
             start = end;
             Some(piece)
         })
+    }
+
+    /// Whether `at` is within a character or a symbol may reach across it.
+    #[inline]
+    fn reaches(&self, text: &[u8], at: usize) -> bool {
+        text[at] & 0xc0 == 0x80 || self.is_joined(text[at - 1], text[at])
     }
 }
 
@@ -99,10 +129,13 @@ mod tests {
     #[test]
     fn cuts_are_where_no_symbol_reaches() {
         let symbols = ["▁a", "▁▁", "b▁", "c"];
-        let cuts = SpaceCuts::new(symbols.iter().map(|s| s.as_bytes()));
-        let text = b"a b c  d";
-        let pieces: Vec<_> = cuts.pieces(text).map(|r| &text[r]).collect();
-        assert_eq!(pieces, [&b"a"[..], b" b c", b"  d"]);
+        let cuts = Cuts::new(symbols.iter().map(|s| s.as_bytes()));
+        let pieces = |text: &'static [u8]| {
+            cuts.pieces(text).map(|r| text[r].escape_ascii().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(pieces(b"aa b  a b"), ["a", "a", " ", "b  a", " ", "b"]);
+        assert_eq!(pieces("a▁a▁▁c".as_bytes()).len(), 4);
+        assert_eq!(pieces(b"a\xff b").len(), 1);
         assert_eq!(cuts.pieces(b"").count(), 0);
         assert_eq!(cuts.pieces(b" ").count(), 1);
     }

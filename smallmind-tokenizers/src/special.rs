@@ -7,14 +7,15 @@
 //!
 //! A vocabulary may have thousands of such tokens, and a text thousands of
 //! them, so this is done the other way about: a trie finds the longest token
-//! at each place, and a heap takes them up longest first. One that reaches
-//! into a cut made before is looked for again, up to the cut.
+//! at each place, and it is cut out where no longer one can begin within it.
+//! Where one can, a heap takes up all that overlap, longest first, and one that
+//! reaches into a cut made before is looked for again, up to the cut.
 
 use crate::roles::Strip;
 use crate::tables::Trie;
 use crate::vocabulary::Vocabulary;
 use smallmind_abstractions::{TokenId, TokenKind};
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::Range;
 
@@ -29,58 +30,119 @@ pub(crate) enum Fragment {
 #[derive(Debug)]
 pub(crate) struct SpecialFinder {
     /// Tokens that are always one.
-    user_defined: Trie,
+    user_defined: Tokens,
     /// These and control tokens.
-    all: Trie,
+    all: Tokens,
     /// Tokens that take white space with them.
     strips: BTreeMap<TokenId, Strip>,
 }
 
+/// Tokens by their text.
+#[derive(Debug)]
+struct Tokens {
+    trie: Trie,
+    /// The length of the longest that begins with each byte.
+    longest: Box<[usize; 256]>,
+}
+
+impl Tokens {
+    fn new<'a>(tokens: impl Iterator<Item = (&'a [u8], TokenId)> + Clone) -> Self {
+        let mut longest = Box::new([0; 256]);
+        for (text, _) in tokens.clone() {
+            if let Some(first) = text.first() {
+                let longest = &mut longest[usize::from(*first)];
+                *longest = text.len().max(*longest);
+            }
+        }
+        Self { trie: Trie::new(tokens), longest }
+    }
+
+    fn find(&self, text: &[u8], at: usize, end: usize) -> Option<Candidate> {
+        self.trie.longest(&text[at..end]).map(|(len, id)| Candidate { len, at, id })
+    }
+}
+
 impl SpecialFinder {
     pub(crate) fn new(vocabulary: &Vocabulary, strip: impl Fn(&[u8]) -> Strip) -> Self {
-        let special = |kinds: &'static [TokenKind]| {
-            let tokens = vocabulary.iter().filter(|(_, _, kind)| kinds.contains(kind));
-            tokens.map(|(id, text, _)| (text, id))
-        };
         const ALL: &[TokenKind] = &[TokenKind::Control, TokenKind::UserDefined, TokenKind::Unknown];
-        let strips = special(ALL).map(|(text, id)| (id, strip(text)));
+        let of_kinds = |kinds: &'static [TokenKind]| -> Vec<(&[u8], TokenId)> {
+            let tokens = vocabulary.iter().filter(|(_, _, kind)| kinds.contains(kind));
+            tokens.map(|(id, text, _)| (text, id)).collect()
+        };
+        let all = of_kinds(ALL);
+        let strips = all.iter().map(|(text, id)| (*id, strip(text)));
         Self {
-            user_defined: Trie::new(special(&[TokenKind::UserDefined])),
-            all: Trie::new(special(ALL)),
+            user_defined: Tokens::new(of_kinds(&[TokenKind::UserDefined]).into_iter()),
             strips: strips.filter(|(_, strip)| *strip != Strip::default()).collect(),
+            all: Tokens::new(all.into_iter()),
         }
     }
 
     /// The fragments of `text`, in order, none empty. Control tokens count
     /// only where `parse_special` says so.
     pub(crate) fn cut(&self, text: &[u8], parse_special: bool) -> Vec<Fragment> {
-        let trie = if parse_special { &self.all } else { &self.user_defined };
-        let mut found = BinaryHeap::new();
-        for (at, byte) in text.iter().enumerate() {
-            if trie.start(*byte).is_some() {
-                found.extend(candidate(trie, text, at, text.len()));
+        let tokens = if parse_special { &self.all } else { &self.user_defined };
+        let mut fragments = Fragments { text, done: 0, list: Vec::new() };
+        let mut at = 0;
+        while at < text.len() {
+            if tokens.longest[usize::from(text[at])] == 0 {
+                at += 1;
+                continue;
+            }
+            let Some(found) = tokens.find(text, at, text.len()) else {
+                at += 1;
+                continue;
+            };
+            let end = at + found.len;
+            let is_shorter = |byte: &u8| tokens.longest[usize::from(*byte)] <= found.len;
+            if self.strips.is_empty() && text[at + 1..end].iter().all(is_shorter) {
+                fragments.cut(at, Cut { end, id: found.id });
+                at = end;
+            } else {
+                at = self.cut_group(tokens, found, &mut fragments);
             }
         }
-        if found.is_empty() {
-            return Some(Fragment::Text(0..text.len()))
-                .filter(|_| !text.is_empty())
-                .into_iter()
-                .collect();
-        }
-        fragments(text.len(), &self.take(trie, text, found))
+        fragments.text_until(text.len());
+        fragments.list
     }
 
-    /// The cuts, by where they begin: their end, and the token with its place.
-    fn take(&self, trie: &Trie, text: &[u8], mut found: BinaryHeap<Candidate>) -> Cuts {
-        let mut cuts = Cuts::new();
-        while let Some((len, Reverse(at), id)) = found.pop() {
+    /// Cuts at the tokens that overlap `first`, those that overlap these, and
+    /// so on; returns where they end. What is stripped may belong to another
+    /// token: then all that follow are one group.
+    fn cut_group(&self, tokens: &Tokens, first: Candidate, fragments: &mut Fragments<'_>) -> usize {
+        let text = fragments.text;
+        let mut reach = first.at + first.len;
+        let mut group = BinaryHeap::from([first]);
+        let mut at = first.at + 1;
+        while at < reach || (!self.strips.is_empty() && at < text.len()) {
+            if let Some(found) = tokens.find(text, at, text.len()) {
+                reach = reach.max(at + found.len);
+                group.push(found);
+            }
+            at += 1;
+        }
+        for (start, cut) in self.longest_first(tokens, text, group) {
+            fragments.cut(start, cut);
+        }
+        at
+    }
+
+    /// The cuts, by where they begin.
+    fn longest_first(
+        &self,
+        tokens: &Tokens,
+        text: &[u8],
+        mut found: BinaryHeap<Candidate>,
+    ) -> BTreeMap<usize, Cut> {
+        let mut cuts = BTreeMap::<usize, Cut>::new();
+        while let Some(Candidate { len, at, id }) = found.pop() {
             let before = cuts.range(..=at).next_back().map_or(0, |(_, cut)| cut.end);
             if before > at {
                 continue;
             }
             let after = cuts.range(at..).next().map_or(text.len(), |(start, _)| *start);
             if at + len > after {
-                found.extend(candidate(trie, text, at, after));
+                found.extend(tokens.find(text, at, after));
                 continue;
             }
             let strip = self.strips.get(&id).copied().unwrap_or_default();
@@ -98,32 +160,98 @@ impl SpecialFinder {
     }
 }
 
-/// Length, place and id: the longest first, of these the leftmost.
-type Candidate = (usize, Reverse<usize>, TokenId);
-type Cuts = BTreeMap<usize, Cut>;
+/// A token at a place. The longest is the greatest, of these the leftmost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Candidate {
+    len: usize,
+    at: usize,
+    id: TokenId,
+}
 
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.len.cmp(&other.len).then(other.at.cmp(&self.at))
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A token with what it strips.
 #[derive(Debug, Clone, Copy)]
 struct Cut {
     end: usize,
     id: TokenId,
 }
 
-fn candidate(trie: &Trie, text: &[u8], at: usize, end: usize) -> Option<Candidate> {
-    trie.longest(&text[at..end]).map(|(len, id)| (len, Reverse(at), id))
+/// What a text is cut into so far.
+struct Fragments<'a> {
+    text: &'a [u8],
+    done: usize,
+    list: Vec<Fragment>,
 }
 
-fn fragments(len: usize, cuts: &Cuts) -> Vec<Fragment> {
-    let mut out = Vec::with_capacity(cuts.len() * 2 + 1);
-    let mut at = 0;
-    for (start, cut) in cuts {
-        if *start > at {
-            out.push(Fragment::Text(at..*start));
+impl Fragments<'_> {
+    fn text_until(&mut self, end: usize) {
+        if end > self.done {
+            self.list.push(Fragment::Text(self.done..end));
         }
-        out.push(Fragment::Token(cut.id));
-        at = cut.end;
     }
-    if at < len {
-        out.push(Fragment::Text(at..len));
+
+    fn cut(&mut self, start: usize, cut: Cut) {
+        self.text_until(start);
+        self.list.push(Fragment::Token(cut.id));
+        self.done = cut.end;
     }
-    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::Findings;
+    use crate::vocabulary::{TOKENS, TYPES};
+    use smallmind_abstractions::{Metadata, MetadataArray, MetadataValue};
+
+    fn finder(tokens: &[&str], strip: impl Fn(&[u8]) -> Strip) -> SpecialFinder {
+        let mut metadata = Metadata::new();
+        let array = MetadataValue::Array;
+        metadata.insert(TOKENS, array(MetadataArray::String(tokens.iter().collect())));
+        let kinds = tokens.iter().map(|t| if t.starts_with('<') { 3 } else { 4 });
+        metadata.insert(TYPES, array(MetadataArray::I32(kinds.collect())));
+        let vocabulary = Vocabulary::read(&metadata, &mut Findings::default()).unwrap();
+        SpecialFinder::new(&vocabulary, strip)
+    }
+
+    fn cut(finder: &SpecialFinder, text: &str, parse_special: bool) -> Vec<String> {
+        let fragments = finder.cut(text.as_bytes(), parse_special);
+        let show = |fragment| match fragment {
+            Fragment::Text(range) => text[range].to_owned(),
+            Fragment::Token(id) => format!("#{id}"),
+        };
+        fragments.into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn longer_tokens_are_cut_first() {
+        let finder = finder(&["abc", "cdefg", "d", "aaa", "aa", "<x>"], |_| Strip::default());
+        assert_eq!(cut(&finder, "zabcdefgz", true), ["zab", "#1", "z"]);
+        assert_eq!(cut(&finder, "abcd", true), ["#0", "#2"]);
+        assert_eq!(cut(&finder, "aaaaaxaaaa", true), ["#3", "#4", "x", "#3", "a"]);
+        assert_eq!(cut(&finder, "a<x>d", true), ["a", "#5", "#2"]);
+        assert_eq!(cut(&finder, "a<x>d", false), ["a<x>", "#2"]);
+        assert_eq!(cut(&finder, "", true), [""; 0]);
+    }
+
+    #[test]
+    fn white_space_goes_with_tokens_that_strip() {
+        let strip = |token: &[u8]| Strip { left: token == b"<l>", right: token == b"<r>" };
+        let finder = finder(&["<l>", "<r>", "  "], strip);
+        assert_eq!(cut(&finder, "a \n<l> b", true), ["a", "#0", " b"]);
+        assert_eq!(cut(&finder, "a <r>  b  c", true), ["a ", "#1", "b", "#2", "c"]);
+        assert_eq!(cut(&finder, " <l><l> ", true), ["#0", "#0", " "]);
+        assert_eq!(cut(&finder, "<r> ", true), ["#1"]);
+    }
 }

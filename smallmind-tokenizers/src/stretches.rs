@@ -1,6 +1,6 @@
 //! Merging a long row in stretches.
 //!
-//! A stretch of a few hundred symbols merges in the first cache; a heap over a
+//! A stretch of a few dozen symbols merges without a heap, in the first cache; a
 //! megabyte does not. Putting stretches together rests on this: tokens
 //! `t1 … tn` are what a text merges into if, and only if, for all neighbours
 //! `ti ti+1`, the text of the two merges into just these two.
@@ -13,15 +13,16 @@
 //!
 //! ```text
 //! for each stretch:
-//!     merge it
-//!     merge anew the last k tokens so far with the first k of the stretch,
-//!     k = 1, 4, 16 …, until the outer boundaries hold
+//!     merge it together with the last k tokens so far, k = 1, 4, 16 …,
+//!     until the boundary to the tokens before these holds
 //! ```
 
-use crate::merge::{Merger, Merges, Row, STRETCH};
-use smallmind_abstractions::TokenId;
+use crate::merge::{Merger, Merges, Row, Symbol};
+use crate::tables::PieceCache;
 
-/// Symbols merged anew, for each symbol of the row, before it is given to one
+/// Symbols of a stretch.
+const STRETCH: usize = 64;
+/// Symbols merged, for each symbol of the row, before it is given to one
 /// heap after all.
 const PATIENCE: usize = 6;
 
@@ -30,125 +31,120 @@ const PATIENCE: usize = 6;
 pub(crate) struct Room {
     /// The symbols before any merge.
     input: Row,
-    /// The stretch that is put to the result.
-    stretch: Row,
-    /// What is merged anew.
-    seam: Row,
+    /// A stretch with the tokens before it.
+    window: Row,
     probe: Row,
-    /// Symbols merged anew.
+    /// What stretches became: repeated text is merged once.
+    seen: PieceCache,
+    key: Vec<u8>,
+    /// Ids and lengths.
+    merged: Vec<u32>,
+    /// Symbols merged so far.
     spent: usize,
 }
 
 impl Merger {
-    pub(crate) fn merge_stretches(&mut self, row: &mut Row, merges: &impl Merges) {
+    pub(crate) fn merge_stretches(&mut self, row: &mut Row, merges: &mut impl Merges) {
         let mut room = std::mem::take(&mut self.stretches);
         room.input.clone_from(row);
         room.spent = 0;
         row.ids.clear();
         row.starts.clear();
         let len = room.input.len();
-        let joined = (0..len).step_by(STRETCH).all(|start| {
-            let end = len.min(start + STRETCH);
-            copy(&room.input, start, end, &mut room.stretch);
-            self.merge_whole(&mut room.stretch, merges);
-            self.join_stretch(row, &mut room, merges)
-        });
+        let mut starts = (0..len).step_by(STRETCH);
+        let joined = starts.all(|start| self.join_stretch(row, &mut room, start, merges));
         if !joined {
             row.clone_from(&room.input);
-            self.merge_heap(row, merges);
+            self.merge_whole(row, merges);
         }
         self.stretches = room;
     }
 
-    fn merge_whole(&mut self, row: &mut Row, merges: &impl Merges) {
-        if row.len() <= STRETCH { self.merge(row, merges) } else { self.merge_heap(row, merges) }
-    }
-
-    /// Appends the stretch to what is merged so far; false where that takes
-    /// too long.
-    fn join_stretch(&mut self, row: &mut Row, room: &mut Room, merges: &impl Merges) -> bool {
+    /// Appends the stretch that begins with symbol `start` to what is merged
+    /// so far; false where that takes too long.
+    fn join_stretch(
+        &mut self,
+        row: &mut Row,
+        room: &mut Room,
+        start: usize,
+        merges: &mut impl Merges,
+    ) -> bool {
+        let end = room.input.len().min(start + STRETCH);
         let mut width = 1;
-        while row.len() > 0 {
+        loop {
             let kept = row.len().saturating_sub(width);
-            let taken = room.stretch.len().min(width);
-            let start = row.starts[kept];
-            let end = room.stretch.starts.get(taken).copied().unwrap_or(room.stretch.end);
-            let mut seam = std::mem::take(&mut room.seam);
-            self.merge_anew(room, start, end, &mut seam, merges);
-            let (before, after) = (kept.checked_sub(1), room.stretch.starts.get(taken));
-            let unchanged =
-                width == 1 && seam.len() == 2 && seam.starts[1] == room.stretch.starts[0];
-            let holds = unchanged || {
-                let left = before.map(|i| row.symbol(i).start);
-                let right = after.map(|_| room.stretch.symbol(taken).end);
-                self.holds(room, left, start, seam.symbol(0).end, merges)
-                    && self.holds_right(room, &seam, end, right, merges)
+            let from = row.starts.get(kept).copied().unwrap_or(room.input.starts[start]);
+            let mut window = std::mem::take(&mut room.window);
+            self.merge_anew(room, from, end, &mut window, merges);
+            let holds = kept == 0 || {
+                let left = row.symbol(kept - 1).start;
+                self.holds(room, left, window.symbol(0).start, window.symbol(0).end, merges)
             };
             if holds {
                 row.ids.truncate(kept);
                 row.starts.truncate(kept);
-                append(row, &seam, 0);
-                append(row, &room.stretch, taken);
-                room.seam = seam;
-                return true;
+                row.ids.extend_from_slice(&window.ids);
+                row.starts.extend_from_slice(&window.starts);
             }
-            room.seam = seam;
-            if room.spent > PATIENCE * room.input.len() {
-                return false;
+            room.window = window;
+            if holds || room.spent > PATIENCE * room.input.len() {
+                return holds;
             }
             width *= 4;
         }
-        append(row, &room.stretch, 0);
-        true
     }
 
-    /// Whether the texts from `left` to `middle` and on to `end` stay two
-    /// tokens. True where there is nothing to the left.
+    /// Whether the texts from `left` to `middle` and on to `right` stay two
+    /// tokens.
     fn holds(
         &mut self,
         room: &mut Room,
-        left: Option<u32>,
+        left: u32,
         middle: u32,
-        end: u32,
-        merges: &impl Merges,
+        right: u32,
+        merges: &mut impl Merges,
     ) -> bool {
-        let Some(left) = left else { return true };
         let mut probe = std::mem::take(&mut room.probe);
+        let end = room.input.starts.partition_point(|s| *s < right);
         self.merge_anew(room, left, end, &mut probe, merges);
         let two = probe.len() == 2 && probe.starts[1] == middle;
         room.probe = probe;
         two
     }
 
-    fn holds_right(
-        &mut self,
-        room: &mut Room,
-        seam: &Row,
-        middle: u32,
-        right: Option<u32>,
-        merges: &impl Merges,
-    ) -> bool {
-        let last = seam.symbol(seam.len() - 1).start;
-        match right {
-            Some(right) => self.holds(room, Some(last), middle, right, merges),
-            None => true,
-        }
-    }
-
-    /// Merges the symbols of the bytes from `start` to `end` on their own.
+    /// Merges the symbols from the byte `start` to symbol `end` on their own.
     fn merge_anew(
         &mut self,
         room: &mut Room,
         start: u32,
-        end: u32,
+        end: usize,
         out: &mut Row,
-        merges: &impl Merges,
+        merges: &mut impl Merges,
     ) {
         let first = room.input.starts.partition_point(|s| *s < start);
-        let last = room.input.starts.partition_point(|s| *s < end);
-        copy(&room.input, first, last, out);
-        room.spent += last - first;
-        self.merge_whole(out, merges);
+        room.spent += end - first;
+        let ids = &room.input.ids[first..end];
+        if ids.iter().any(|id| *id >= merges.end()) {
+            copy(&room.input, first, end, out);
+            return self.merge_whole(out, merges);
+        }
+        room.key.clear();
+        room.key.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
+        room.merged.clear();
+        let (input, merged) = (&room.input, &mut room.merged);
+        room.seen.get_or(&room.key, merged, |merged| {
+            copy(input, first, end, out);
+            self.merge_whole(out, merges);
+            for index in 0..out.len() {
+                let Symbol { id, start, end } = out.symbol(index);
+                merged.extend([id, end - start]);
+            }
+        });
+        out.clear();
+        out.end = start;
+        for token in room.merged.as_chunks::<2>().0 {
+            out.push(token[0], token[1] as usize);
+        }
     }
 }
 
@@ -160,34 +156,31 @@ fn copy(row: &Row, start: usize, end: usize, out: &mut Row) {
     out.end = row.starts.get(end).copied().unwrap_or(row.end);
 }
 
-fn append(row: &mut Row, more: &Row, from: usize) {
-    let ids: &[TokenId] = &more.ids[from..];
-    row.ids.extend_from_slice(ids);
-    row.starts.extend_from_slice(&more.starts[from..]);
-    row.end = more.end.max(row.end);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::merge::Merge;
     use crate::merge::tests::{Double, row};
-    use crate::merge::{Merge, Symbol};
 
     /// Any two symbols merge or not, by a hash of both: as unruly as can be.
     struct Unruly(u32);
 
     impl Merges for Unruly {
-        fn merge(&self, left: Symbol, right: Symbol) -> Option<Merge> {
+        fn merge(&mut self, left: Symbol, right: Symbol) -> Option<Merge> {
             let mixed = (left.id.wrapping_mul(0x9e37_79b1) ^ right.id).wrapping_mul(0x85eb_ca6b);
             let short = right.end - left.start <= 24;
             let merges = short && mixed % 100 < self.0;
             merges.then_some(Merge { priority: mixed >> 20, merged: mixed >> 8 })
         }
+
+        fn end(&self) -> u32 {
+            40
+        }
     }
 
-    fn assert_same(row: &Row, merges: &impl Merges) {
+    fn assert_same(row: &Row, merges: &mut impl Merges) {
         let (mut whole, mut stretches) = (row.clone(), row.clone());
-        Merger::default().merge_heap(&mut whole, merges);
+        Merger::default().merge_whole(&mut whole, merges);
         Merger::default().merge_stretches(&mut stretches, merges);
         assert!(whole.ids == stretches.ids && whole.starts == stretches.starts);
     }
@@ -196,9 +189,9 @@ mod tests {
     fn stretches_merge_as_the_whole_does() {
         for len in [513, 600, 1024, 1025, 3000, 20_000] {
             for letters in [1, 2, 3, 50] {
-                assert_same(&row(len, letters), &Double);
+                assert_same(&row(len, letters), &mut Double);
                 for odds in [5, 30, 60, 95] {
-                    assert_same(&row(len, letters), &Unruly(odds));
+                    assert_same(&row(len, letters), &mut Unruly(odds));
                 }
             }
         }

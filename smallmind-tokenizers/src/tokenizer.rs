@@ -2,7 +2,7 @@
 
 use crate::merge::{Merger, Row};
 use crate::special::{Fragment, SpecialFinder};
-use crate::tables::PieceCache;
+use crate::tables::{PairMemo, PieceCache};
 use crate::vocabulary::Vocabulary;
 use smallmind_abstractions::{
     DecodeOptions, EncodeOptions, Error, TokenId, TokenKind, Tokenizer, TokenizerDiagnostics,
@@ -36,6 +36,7 @@ pub(crate) struct Work {
     pub(crate) merger: Merger,
     pub(crate) row: Row,
     pub(crate) text: Vec<u8>,
+    pub(crate) memo: PairMemo,
     /// Characters that are no tokens.
     pub(crate) unknown: Vec<(u32, u32)>,
 }

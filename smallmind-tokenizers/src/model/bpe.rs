@@ -11,7 +11,7 @@ use crate::findings::Findings;
 use crate::merge::{Merge, Merges, Symbol};
 use crate::pretokenizer::{Habits, PreTokenizer};
 use crate::reason;
-use crate::spaces::{self, SpaceCuts};
+use crate::spaces::{self, Cuts};
 use crate::tables::{PieceCache, TextTable};
 use crate::tokenizer::{Model, Scratch, Work};
 use crate::unicode::{self, Class};
@@ -43,7 +43,7 @@ enum Alphabet {
         known: KnownTexts,
         /// The token of each byte.
         bytes: Vec<Option<TokenId>>,
-        cuts: Box<SpaceCuts>,
+        cuts: Box<Cuts>,
     },
 }
 
@@ -112,7 +112,7 @@ impl Bpe {
         if let Some(id) = self.whole_piece(piece) {
             return out.push(id);
         }
-        let Work { merger, row, text, unknown } = work;
+        let Work { merger, row, text, unknown, .. } = work;
         row.clear();
         match &self.alphabet {
             Alphabet::Bytes { symbols, .. } => {
@@ -129,7 +129,7 @@ impl Bpe {
                 known.push_all(text, self.symbols.end(), unknown, row);
             }
         }
-        merger.merge(row, self);
+        merger.merge(row, &mut Ranked(&self.symbols));
         for id in &row.ids {
             match (id.checked_sub(self.symbols.end()), &self.alphabet) {
                 (Some(index), Alphabet::Text { bytes, .. }) => {
@@ -171,10 +171,17 @@ impl Bpe {
     }
 }
 
-impl Merges for Bpe {
+/// Merges by rank.
+struct Ranked<'a>(&'a Symbols);
+
+impl Merges for Ranked<'_> {
     #[inline]
-    fn merge(&self, left: Symbol, right: Symbol) -> Option<Merge> {
-        self.symbols.merges.get(left.id, right.id)
+    fn merge(&mut self, left: Symbol, right: Symbol) -> Option<Merge> {
+        self.0.merges.get(left.id, right.id)
+    }
+
+    fn end(&self) -> TokenId {
+        self.0.end()
     }
 }
 
@@ -250,7 +257,7 @@ fn text_alphabet(
     let mut reader = SymbolReader::new(vocabulary, &spell);
     let mut made = StringTable::new();
     let merges = reader.read(merges, findings, |symbol| made.push(symbol))?;
-    let cuts = Box::new(SpaceCuts::new(made.iter()));
+    let cuts = Box::new(Cuts::new(made.iter()));
     let bytes: Vec<_> = (0..=u8::MAX).map(|b| vocabulary.id(&spaces::byte_name(b))).collect();
     let missing = bytes.iter().filter(|id| id.is_none()).count();
     if missing > 0 {

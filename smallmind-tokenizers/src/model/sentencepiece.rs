@@ -9,8 +9,8 @@ use crate::Error;
 use crate::findings::Findings;
 use crate::merge::{Merge, Merges, Symbol};
 use crate::reason;
-use crate::spaces::{self, SpaceCuts};
-use crate::tables::{PieceCache, TextTable};
+use crate::spaces::{self, Cuts};
+use crate::tables::{PairMemo, PieceCache, TextTable};
 use crate::tokenizer::{Model, Scratch, Work};
 use crate::unicode;
 use crate::vocabulary::{self, Vocabulary};
@@ -24,12 +24,9 @@ pub(crate) struct SentencePiece {
     /// By token: the higher the score, the lower the number.
     priorities: Vec<u32>,
     bytes: Vec<Option<TokenId>>,
-    cuts: SpaceCuts,
+    cuts: Cuts,
     add_space_prefix: bool,
 }
-
-/// The id of characters that are no tokens.
-const UNKNOWN: TokenId = TokenId::MAX - 1;
 
 impl SentencePiece {
     pub(crate) fn new(
@@ -58,7 +55,7 @@ impl SentencePiece {
             table: TextTable::new(&texts, |_| ()),
             priorities: scores.iter().map(|score| priority(*score)).collect(),
             bytes: bytes.into_iter().map(|id| id.or(unk)).collect(),
-            cuts: SpaceCuts::new(texts.iter()),
+            cuts: Cuts::new(texts.iter()),
             texts,
             add_space_prefix,
         })
@@ -66,28 +63,35 @@ impl SentencePiece {
 
     /// Encodes text in which spaces are still spaces.
     fn encode_piece(&self, piece: &[u8], work: &mut Work, out: &mut Vec<TokenId>) {
-        let Work { merger, row, text, .. } = work;
+        let Work { merger, row, text, memo, unknown } = work;
         text.clear();
         spaces::escape(piece, text);
         if let Some(id) = self.only_token(text) {
             return out.push(id);
         }
         row.clear();
+        unknown.clear();
+        let end = self.texts.len() as TokenId;
         let mut at = 0;
         while at < text.len() {
             let next = text.len().min(at + unicode::length(text[at]));
-            row.push(self.id(&text[at..next]).unwrap_or(UNKNOWN), next - at);
+            // Characters that are no tokens get ids of their own.
+            let id = self.id(&text[at..next]).unwrap_or_else(|| {
+                unknown.push((at as u32, next as u32));
+                end + unknown.len() as TokenId - 1
+            });
+            row.push(id, next - at);
             at = next;
         }
-        merger.merge(row, &Scored { model: self, text });
-        for index in 0..row.len() {
-            let symbol = row.symbol(index);
-            if symbol.id == UNKNOWN {
-                let characters = &text[symbol.start as usize..symbol.end as usize];
-                out.extend(characters.iter().filter_map(|b| self.bytes[usize::from(*b)]));
-            } else {
-                out.push(symbol.id);
-            }
+        merger.merge(row, &mut Scored { model: self, text, memo });
+        for id in &row.ids {
+            let Some(index) = id.checked_sub(end) else {
+                out.push(*id);
+                continue;
+            };
+            let (start, end) = unknown[index as usize];
+            let characters = &text[start as usize..end as usize];
+            out.extend(characters.iter().filter_map(|b| self.bytes[usize::from(*b)]));
         }
     }
 
@@ -107,13 +111,26 @@ impl SentencePiece {
 struct Scored<'a> {
     model: &'a SentencePiece,
     text: &'a [u8],
+    memo: &'a mut PairMemo,
 }
 
 impl Merges for Scored<'_> {
     #[inline]
-    fn merge(&self, left: Symbol, right: Symbol) -> Option<Merge> {
-        let merged = self.model.id(&self.text[left.start as usize..right.end as usize])?;
-        Some(Merge { priority: self.model.priorities[merged as usize], merged })
+    fn merge(&mut self, left: Symbol, right: Symbol) -> Option<Merge> {
+        let find = || {
+            let merged = self.model.id(&self.text[left.start as usize..right.end as usize])?;
+            Some(Merge { priority: self.model.priorities[merged as usize], merged })
+        };
+        // The ids of characters that are no tokens mean something else in the
+        // next text.
+        if left.id.max(right.id) >= self.end() {
+            return find();
+        }
+        self.memo.get_or(left.id, right.id, find)
+    }
+
+    fn end(&self) -> TokenId {
+        self.model.texts.len() as TokenId
     }
 }
 

@@ -16,7 +16,7 @@ mod text;
 
 use crate::Error;
 use expressions::{Expression, Scan};
-use part::{Part, SpaceRun};
+use part::{Part, Set, SpaceRun};
 pub(crate) use rules::Habits;
 use rules::RULES;
 use std::fmt;
@@ -24,15 +24,61 @@ use std::ops::Range;
 use text::Text;
 
 /// One rule.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct PreTokenizer {
-    expressions: &'static [&'static Expression],
+    steps: Vec<Step>,
+}
+
+/// An expression, ready to scan.
+#[derive(Clone)]
+struct Step {
+    scan: Scan,
+    parts: Vec<(Part, u128)>,
+    /// For every ASCII character, a bit for each part that may begin with it.
+    starts: Box<[u32; 128]>,
+}
+
+impl Step {
+    fn new(expression: &Expression) -> Self {
+        let parts = match expression.scan {
+            Scan::Parts(parts) => parts,
+            _ => &[],
+        };
+        let characters: [_; 128] = std::array::from_fn(|byte| Text::new(&[byte as u8]).at(0));
+        let ascii = |set: Set| {
+            let bits = characters.iter().enumerate().filter(|(_, c)| set.contains(**c));
+            bits.fold(0, |all, (byte, _)| all | 1u128 << byte)
+        };
+        let starts = characters.map(|c| {
+            let parts = parts.iter().enumerate().filter(|(_, part)| part.may_start(c));
+            parts.fold(0, |all, (index, _)| all | 1 << index)
+        });
+        Self {
+            scan: expression.scan,
+            parts: parts.iter().map(|p| (*p, p.set().map_or(0, ascii))).collect(),
+            starts: Box::new(starts),
+        }
+    }
+
+    /// The end of the first part that matches at `at`.
+    #[inline]
+    fn find(&self, text: Text<'_>, at: usize, spaces: &mut SpaceRun) -> Option<usize> {
+        let every = u32::MAX >> (32 - self.parts.len());
+        let mut left = self.starts.get(usize::from(text.byte(at))).copied().unwrap_or(every);
+        while left != 0 {
+            let (part, ascii) = self.parts[left.trailing_zeros() as usize];
+            if let Some(end) = part.find(ascii, text, at, spaces) {
+                return Some(end);
+            }
+            left &= left - 1;
+        }
+        None
+    }
 }
 
 impl fmt::Debug for PreTokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let definitions = self.expressions.iter().map(|e| e.scan);
-        f.debug_list().entries(definitions).finish()
+        f.debug_list().entries(self.steps.iter().map(|step| step.scan)).finish()
     }
 }
 
@@ -52,23 +98,22 @@ impl PreTokenizer {
                 supported: names().join(", "),
             }
         })?;
-        Ok(Self { expressions: rule.expressions })
+        Ok(Self::new(rule.expressions))
+    }
+
+    fn new(expressions: &[&Expression]) -> Self {
+        Self { steps: expressions.iter().map(|e| Step::new(e)).collect() }
     }
 
     /// Gives the pieces of well-formed `text` to `piece`, in order and without
     /// gaps.
     pub(crate) fn cut(&self, text: &[u8], piece: &mut impl FnMut(Range<usize>)) {
-        cut(Text::new(text), 0, self.expressions, piece);
+        cut(Text::new(text), 0, &self.steps, piece);
     }
 }
 
-fn cut(
-    text: Text<'_>,
-    start: usize,
-    expressions: &[&'static Expression],
-    piece: &mut impl FnMut(Range<usize>),
-) {
-    let Some((first, rest)) = expressions.split_first() else {
+fn cut(text: Text<'_>, start: usize, steps: &[Step], piece: &mut impl FnMut(Range<usize>)) {
+    let Some((first, rest)) = steps.split_first() else {
         if start < text.len() {
             piece(start..text.len());
         }
@@ -82,7 +127,7 @@ fn cut(
         }
     };
     match first.scan {
-        Scan::Parts(parts) => cut_by_parts(text, start, parts, next),
+        Scan::Parts(_) => cut_by_parts(text, start, first, next),
         Scan::NumbersByThree => part::numbers_by_three(text, start, next),
         Scan::BeforeTriples => part::before_triples(text, start, next),
         Scan::TrailingSpaces => {
@@ -98,20 +143,15 @@ fn cut(
 }
 
 /// As [`cut`], where a compiler would otherwise inline without end.
-fn cut_more(
-    text: Text<'_>,
-    start: usize,
-    expressions: &[&'static Expression],
-    mut piece: &mut dyn FnMut(Range<usize>),
-) {
-    cut(text, start, expressions, &mut piece);
+fn cut_more(text: Text<'_>, start: usize, steps: &[Step], mut piece: &mut dyn FnMut(Range<usize>)) {
+    cut(text, start, steps, &mut piece);
 }
 
-fn cut_by_parts(text: Text<'_>, start: usize, parts: &[Part], mut piece: impl FnMut(usize, usize)) {
+fn cut_by_parts(text: Text<'_>, start: usize, step: &Step, mut piece: impl FnMut(usize, usize)) {
     let mut spaces = SpaceRun::default();
     let (mut gap, mut at) = (start, start);
     while at < text.len() {
-        let Some(end) = parts.iter().find_map(|p| p.find(text, at, &mut spaces)) else {
+        let Some(end) = step.find(text, at, &mut spaces) else {
             at += text.at(at).len;
             continue;
         };

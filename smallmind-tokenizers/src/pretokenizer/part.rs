@@ -29,7 +29,7 @@ impl Set {
     }
 
     #[inline]
-    fn contains(self, c: Char) -> bool {
+    pub(super) fn contains(self, c: Char) -> bool {
         (c.is_in(self.classes) || is_between(c, self.ranges)) && !is_between(c, self.except)
     }
 }
@@ -145,16 +145,50 @@ impl SpaceRun {
 }
 
 impl Part {
-    /// The end of the match at `at`, where there is one.
+    /// Whether a match may begin with this character.
+    pub(super) fn may_start(self, c: Char) -> bool {
+        let is = |byte: u8| c.code == u32::from(byte);
+        match self {
+            Self::LowerContraction | Self::Contraction => is(b'\''),
+            Self::Run(lead, set, ..) => lead.takes(c) || set.contains(c),
+            Self::CasedWord(lead, classes, _) => lead.takes(c) || c.is_in(classes),
+            Self::SpacedLetters(lead) => lead.takes(c) || c.is_in(LETTER),
+            Self::MarkedWord => u8::try_from(c.code).is_ok_and(|b| b.is_ascii_punctuation()),
+            Self::Lines | Self::SpacesButLast | Self::Spaces | Self::SpacesByHalves => {
+                c.is_in(SPACE)
+            }
+            Self::OneOf(set) | Self::Triple(set) => set.contains(c),
+            Self::Sentinel => is(b'<'),
+            Self::Image => is(b'I'),
+            Self::Indent => is(b'\t') || is(b'\n') || is(b' '),
+        }
+    }
+
+    /// The characters that a run is made of.
+    pub(super) fn set(self) -> Option<Set> {
+        match self {
+            Self::Run(_, set, ..) => Some(set),
+            _ => None,
+        }
+    }
+
+    /// The end of the match at `at`, where there is one. `ascii` has a bit for
+    /// every character of [`set`](Self::set) that is ASCII.
     #[inline]
-    pub(super) fn find(self, text: Text<'_>, at: usize, spaces: &mut SpaceRun) -> Option<usize> {
+    pub(super) fn find(
+        self,
+        ascii: u128,
+        text: Text<'_>,
+        at: usize,
+        spaces: &mut SpaceRun,
+    ) -> Option<usize> {
         match self {
             Self::LowerContraction => contraction(text, at, false),
             Self::Contraction => contraction(text, at, true),
             Self::Run(lead, set, max, end) => {
                 let start = led(text, at, lead, |c| set.contains(c))?;
                 let run = if max == usize::MAX {
-                    text.run(start, |c| set.contains(c))
+                    text.run_in(start, ascii, |c| set.contains(c))
                 } else {
                     bounded_run(text, start, set, max)
                 };

@@ -82,6 +82,36 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// As [`run`](Self::run); `ascii` has a bit for every ASCII character that
+    /// `is` holds for.
+    #[inline]
+    pub(super) fn run_in(self, mut at: usize, ascii: u128, is: impl Fn(Char) -> bool) -> usize {
+        loop {
+            match self.bytes.get(at) {
+                Some(byte) if *byte < 0x80 => {
+                    if ascii >> byte & 1 == 0 {
+                        return at;
+                    }
+                    at += 1;
+                }
+                Some(_) => {
+                    let next = self.beyond_ascii(at);
+                    if !is(next) {
+                        return at;
+                    }
+                    at += next.len;
+                }
+                None => return at,
+            }
+        }
+    }
+
+    /// The byte at a place before the end.
+    #[inline]
+    pub(super) fn byte(self, at: usize) -> u8 {
+        self.bytes[at]
+    }
+
     /// The start of the character before `at`, which is past the start.
     pub(super) fn before(self, at: usize) -> usize {
         let tail = |i: &usize| *i > 0 && self.bytes[*i] & 0xc0 == 0x80;

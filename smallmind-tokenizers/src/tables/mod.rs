@@ -7,6 +7,6 @@ mod texts;
 mod trie;
 
 pub(crate) use cache::PieceCache;
-pub(crate) use pairs::PairTable;
+pub(crate) use pairs::{PairMemo, PairTable};
 pub(crate) use texts::TextTable;
 pub(crate) use trie::Trie;

@@ -54,6 +54,45 @@ impl PairTable {
     }
 }
 
+/// What pairs looked up lately merge into, in bounded memory.
+#[derive(Debug)]
+pub(crate) struct PairMemo {
+    seeds: Seeds,
+    slots: Vec<(u64, Option<Merge>)>,
+}
+
+impl Default for PairMemo {
+    fn default() -> Self {
+        Self { seeds: Seeds::new(), slots: Vec::new() }
+    }
+}
+
+impl PairMemo {
+    const SLOTS: usize = 1 << 12;
+
+    /// What a pair merges into, from memory or as `find` says.
+    #[inline]
+    pub(crate) fn get_or(
+        &mut self,
+        left: TokenId,
+        right: TokenId,
+        find: impl FnOnce() -> Option<Merge>,
+    ) -> Option<Merge> {
+        if self.slots.is_empty() {
+            self.slots.resize(Self::SLOTS, (FREE, None));
+        }
+        let key = u64::from(left) << 32 | u64::from(right);
+        let slot = self.seeds.number(key) as usize & (Self::SLOTS - 1);
+        let (found, merge) = self.slots[slot];
+        if found == key {
+            return merge;
+        }
+        let merge = find();
+        self.slots[slot] = (key, merge);
+        merge
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
