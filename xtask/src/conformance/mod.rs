@@ -1,7 +1,8 @@
 //! `cargo xtask conformance`: the tokenizers against llama.cpp's.
 //!
 //! Every vocabulary of the reference encodes the reference's own test texts,
-//! texts in many languages, and generated strings. Where the reference comes
+//! texts in many languages, and generated strings; so does one of them under
+//! every name that a pre-tokenizer has. Where the reference comes
 //! with ids, those are compared; everything else is compared by digests of ids
 //! that the reference was asked for once (`--bless`, with its Python package at
 //! hand). A case is one text; cases that differ are found by block.
@@ -22,6 +23,8 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Generated strings for each vocabulary.
 const STRINGS: usize = 20_000;
+/// Generated strings for each pre-tokenizer's name.
+const RULE_STRINGS: usize = 1_000;
 
 const HELP: &str = "\
 usage: cargo xtask conformance [--peer PYTHON] [--bless] [--only NAME]
@@ -66,13 +69,14 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let mut digests = Digests::read()?;
     let mut total = 0;
     say("| vocabulary | tokens | cases | differences |\n|---|---:|---:|---:|");
-    for vocabulary in reference::vocabularies()? {
+    for vocabulary in reference::vocabularies()?.into_iter().chain(reference::rules()?) {
         if options.only.as_ref().is_some_and(|only| *only != vocabulary.name) {
             continue;
         }
         let tokenizer = vocabulary.tokenizer()?;
         let mut outcome = listed(&vocabulary, &*tokenizer)?;
-        let cases = cases(&vocabulary, &*tokenizer)?;
+        let count = if vocabulary.is_rule { RULE_STRINGS } else { STRINGS };
+        let cases = cases(&vocabulary.name, &*tokenizer, count)?;
         let ours: Vec<_> = cases.iter().map(|case| encode(&*tokenizer, case)).collect();
         if let Some(python) = &options.peer {
             let theirs = peer::ask(python, &vocabulary.path, &cases)?;
@@ -113,14 +117,14 @@ fn listed(vocabulary: &Vocabulary, tokenizer: &dyn Tokenizer) -> Result<Outcome>
 }
 
 /// The reference's texts, texts in many languages, generated strings.
-fn cases(vocabulary: &Vocabulary, tokenizer: &dyn Tokenizer) -> Result<Vec<Case>> {
+fn cases(name: &str, tokenizer: &dyn Tokenizer, count: usize) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for text in reference::texts()?.into_iter().chain(strings::languages()) {
         for flag in [false, true] {
             cases.push(Case { text: text.clone(), parse_special: flag, add_special: flag });
         }
     }
-    cases.extend(strings::generate(&vocabulary.name, tokenizer, STRINGS));
+    cases.extend(strings::generate(name, tokenizer, count));
     Ok(cases)
 }
 

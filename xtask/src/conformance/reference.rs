@@ -3,9 +3,11 @@
 
 use super::Result;
 use crate::command::{root, run};
-use smallmind_abstractions::Tokenizer;
-use smallmind_runtime::container::GgufFile;
+use smallmind_abstractions::{MetadataValue, Tokenizer};
+use smallmind_runtime::container::{GgufFile, GgufWriter};
 use smallmind_tokenizers::GgufTokenizerFactory;
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ const SEPARATOR: &str = "\n__ggml_vocab_test__\n";
 pub(super) struct Vocabulary {
     pub(super) name: String,
     pub(super) path: PathBuf,
+    /// Whether it is another vocabulary under the name of a pre-tokenizer.
+    pub(super) is_rule: bool,
 }
 
 impl Vocabulary {
@@ -64,11 +68,35 @@ pub(super) fn vocabularies() -> Result<Vec<Vocabulary>> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let name = name.strip_prefix("ggml-vocab-").and_then(|name| name.strip_suffix(".gguf"));
         if let Some(name) = name {
-            vocabularies.push(Vocabulary { name: name.to_owned(), path: path.clone() });
+            vocabularies.push(Vocabulary {
+                name: name.to_owned(),
+                path: path.clone(),
+                is_rule: false,
+            });
         }
     }
     vocabularies.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(vocabularies)
+}
+
+/// One vocabulary under the name of every pre-tokenizer.
+pub(super) fn rules() -> Result<Vec<Vocabulary>> {
+    let models = directory()?;
+    let folder = models.join("conformance");
+    std::fs::create_dir_all(&folder)?;
+    let file = GgufFile::open(&models.join("ggml-vocab-gpt-2.gguf"))?;
+    let mut metadata = file.metadata().clone();
+    let mut rules = Vec::new();
+    for name in GgufTokenizerFactory::pre_tokenizers() {
+        // This rule belongs to a model of its own.
+        let model = if name == "whitespace" { name } else { "gpt2" };
+        metadata.insert("tokenizer.ggml.model", MetadataValue::String(model.to_owned()));
+        metadata.insert("tokenizer.ggml.pre", MetadataValue::String(name.to_owned()));
+        let path = folder.join(format!("{name}.gguf"));
+        GgufWriter::new(metadata.clone()).write(BufWriter::new(File::create(&path)?))?;
+        rules.push(Vocabulary { name: format!("pre:{name}"), path, is_rule: true });
+    }
+    Ok(rules)
 }
 
 /// The texts of the reference's own tests.
