@@ -2,6 +2,7 @@
 
 use crate::{Diagnostic, Error};
 use std::fmt;
+use std::num::NonZeroUsize;
 
 /// The number of a token in a vocabulary.
 pub type TokenId = u32;
@@ -164,6 +165,22 @@ pub trait Tokenizer: Send + Sync + fmt::Debug {
     /// Whether `id` ends a generation.
     fn is_end_of_generation(&self, id: TokenId) -> bool {
         self.special().end_of_generation.binary_search(&id).is_ok()
+    }
+
+    /// As [`encode_into`](Self::encode_into), on up to `threads` threads where
+    /// the text is long enough to gain by it. The ids are the same.
+    ///
+    /// # Errors
+    /// As [`encode_into`](Self::encode_into).
+    fn encode_into_with_threads(
+        &self,
+        text: &[u8],
+        options: EncodeOptions,
+        threads: NonZeroUsize,
+        out: &mut Vec<TokenId>,
+    ) -> Result<(), Error> {
+        let _ = threads;
+        self.encode_into(text, options, out)
     }
 
     /// The ids of `text`.

@@ -58,10 +58,6 @@ pub enum Error {
     /// Something is wrong or odd, and the factory is strict.
     #[error("{0}")]
     Strict(Diagnostic),
-    /// A `tokenizer.json` cannot be read or holds what metadata cannot say.
-    #[cfg(feature = "hf")]
-    #[error("tokenizer.json: {0}")]
-    HuggingFace(String),
 }
 
 impl Error {
@@ -82,8 +78,6 @@ impl Error {
             Self::SpecialToken { .. } => reason::SPECIAL_ID_OUT_OF_RANGE,
             Self::Charsmap { .. } => reason::CHARSMAP_INVALID,
             Self::Strict(issue) => issue.code,
-            #[cfg(feature = "hf")]
-            Self::HuggingFace(_) => reason::VOCAB_PARTIAL,
         }
     }
 }

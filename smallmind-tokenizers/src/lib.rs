@@ -25,6 +25,7 @@ mod factory;
 mod findings;
 mod merge;
 mod model;
+mod parallel;
 mod pretokenizer;
 pub mod reason;
 mod roles;

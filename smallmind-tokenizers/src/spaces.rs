@@ -115,6 +115,18 @@ impl Cuts {
         })
     }
 
+    /// The first place from each of `wanted` on where no symbol reaches across;
+    /// none in text that is no UTF-8.
+    pub(crate) fn places(&self, text: &[u8], wanted: impl Iterator<Item = usize>) -> Vec<usize> {
+        if std::str::from_utf8(text).is_err() {
+            return Vec::new();
+        }
+        let place = |from: usize| (from.max(1)..text.len()).find(|at| !self.reaches(text, *at));
+        let mut places: Vec<_> = wanted.filter_map(place).collect();
+        places.dedup();
+        places
+    }
+
     /// Whether `at` is within a character or a symbol may reach across it.
     #[inline]
     fn reaches(&self, text: &[u8], at: usize) -> bool {

@@ -1,6 +1,7 @@
 //! What all tokenizers share: special tokens around and inside a text.
 
 use crate::merge::{Merger, Row};
+use crate::parallel::{self, Part};
 use crate::special::{Fragment, SpecialFinder};
 use crate::tables::{PairMemo, PieceCache};
 use crate::vocabulary::Vocabulary;
@@ -8,6 +9,8 @@ use smallmind_abstractions::{
     DecodeOptions, EncodeOptions, Error, TokenId, TokenKind, Tokenizer, TokenizerDiagnostics,
 };
 use std::fmt::Debug;
+use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Mutex;
 
 /// How the text between special tokens becomes ids and ids become bytes.
@@ -15,6 +18,26 @@ pub(crate) trait Model: Debug + Send + Sync {
     /// Appends the ids of `text`. `opening` is true at the start of a text and
     /// after a special token.
     fn encode(&self, text: &[u8], opening: bool, scratch: &mut Scratch, out: &mut Vec<TokenId>);
+
+    /// Places, in order, that part `text` into about `parts` parts whose ids
+    /// put together are those of the whole; none where that is not known.
+    fn cuts(&self, text: &[u8], parts: usize) -> Vec<usize> {
+        let _ = (text, parts);
+        Vec::new()
+    }
+
+    /// As [`encode`](Self::encode), the part of `text` between two
+    /// [`cuts`](Self::cuts).
+    fn encode_part(
+        &self,
+        text: &[u8],
+        part: Range<usize>,
+        opening: bool,
+        scratch: &mut Scratch,
+        out: &mut Vec<TokenId>,
+    ) {
+        self.encode(&text[part.clone()], opening && part.start == 0, scratch, out);
+    }
 
     /// Appends the bytes that a token of text or of one byte stands for.
     fn decode(&self, id: TokenId, text: &[u8], kind: TokenKind, out: &mut Vec<u8>);
@@ -79,17 +102,41 @@ impl<M: Model> TextTokenizer<M> {
         lock().push(scratch);
     }
 
-    fn encode_fragments(&self, text: &[u8], fragments: &[Fragment], out: &mut Vec<TokenId>) {
-        self.with_scratch(|scratch| {
-            let mut opening = true;
-            for fragment in fragments {
-                match fragment {
-                    Fragment::Token(id) => out.push(*id),
-                    Fragment::Text(range) => {
-                        self.model.encode(&text[range.clone()], opening, scratch, out);
+    /// The fragments of `text`, long ones in `count` parts.
+    fn parts(&self, text: &[u8], fragments: &[Fragment], count: usize) -> Vec<Part> {
+        let mut parts = Vec::with_capacity(fragments.len() + count);
+        let mut opening = true;
+        for fragment in fragments {
+            match fragment {
+                Fragment::Token(id) => parts.push(Part::Token(*id)),
+                Fragment::Text(whole) => {
+                    let cuts = match whole.len() / parallel::SHARE {
+                        0 | 1 => Vec::new(),
+                        most => self.model.cuts(&text[whole.clone()], count.min(most)),
+                    };
+                    let ends = cuts.iter().copied().chain([whole.len()]);
+                    let mut start = 0;
+                    for end in ends {
+                        parts.push(Part::Text { whole: whole.clone(), part: start..end, opening });
+                        start = end;
                     }
                 }
-                opening = matches!(fragment, Fragment::Token(_));
+            }
+            opening = matches!(fragment, Fragment::Token(_));
+        }
+        parts
+    }
+
+    fn encode_parts(&self, text: &[u8], parts: &[Part], out: &mut Vec<TokenId>) {
+        self.with_scratch(|scratch| {
+            for part in parts {
+                match part {
+                    Part::Token(id) => out.push(*id),
+                    Part::Text { whole, part, opening } => {
+                        let text = &text[whole.clone()];
+                        self.model.encode_part(text, part.clone(), *opening, scratch, out);
+                    }
+                }
             }
         });
     }
@@ -104,7 +151,29 @@ impl<M: Model> Tokenizer for TextTokenizer<M> {
     ) -> Result<(), Error> {
         out.extend(self.prefix.filter(|_| options.add_special));
         let fragments = self.special.cut(text, options.parse_special);
-        self.encode_fragments(text, &fragments, out);
+        self.encode_parts(text, &self.parts(text, &fragments, 1), out);
+        out.extend(self.suffix.filter(|_| options.add_special));
+        Ok(())
+    }
+
+    fn encode_into_with_threads(
+        &self,
+        text: &[u8],
+        options: EncodeOptions,
+        threads: NonZeroUsize,
+        out: &mut Vec<TokenId>,
+    ) -> Result<(), Error> {
+        let fragments = self.special.cut(text, options.parse_special);
+        out.extend(self.prefix.filter(|_| options.add_special));
+        let parts = self.parts(text, &fragments, threads.get());
+        let shares = parallel::shares(&parts, threads.get());
+        for ids in parallel::map(&shares, |share| {
+            let mut ids = Vec::new();
+            self.encode_parts(text, share, &mut ids);
+            ids
+        }) {
+            out.extend(ids);
+        }
         out.extend(self.suffix.filter(|_| options.add_special));
         Ok(())
     }

@@ -5,6 +5,7 @@ use smallmind_abstractions::{
     TokenId, Tokenizer,
 };
 use smallmind_tokenizers::{Error, GgufTokenizerFactory, reason};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 const PLAIN: EncodeOptions = EncodeOptions { add_special: false, parse_special: false };
@@ -75,7 +76,7 @@ fn sentencepiece() -> Metadata {
 }
 
 fn build(metadata: &Metadata) -> Arc<dyn Tokenizer> {
-    GgufTokenizerFactory::new().build(metadata).unwrap()
+    GgufTokenizerFactory::new().build(metadata).expect("a sound vocabulary")
 }
 
 /// Texts of what tokenizers find hard.
@@ -119,7 +120,7 @@ fn texts() -> impl Iterator<Item = Vec<u8>> {
 
 fn ids(tokenizer: &dyn Tokenizer, text: &[u8]) -> Vec<TokenId> {
     let mut ids = Vec::new();
-    tokenizer.encode_into(text, PLAIN, &mut ids).unwrap();
+    tokenizer.encode_into(text, PLAIN, &mut ids).expect("a vocabulary");
     ids
 }
 
@@ -191,6 +192,25 @@ fn what_was_encoded_before_changes_nothing() {
         let long = [b"a".repeat(5000), b"ab c".repeat(2000), b" ".repeat(3000)];
         for text in texts().chain(long) {
             assert_eq!(ids(&*used, &text), ids(&*build(&metadata), &text));
+        }
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    let long = texts().collect::<Vec<_>>().concat().repeat(3);
+    let broken = [&long[..], b"\xff", &long[..]].concat();
+    let rules = GgufTokenizerFactory::pre_tokenizers().into_iter().map(byte_level);
+    for metadata in rules.chain([sentencepiece()]) {
+        let tokenizer = build(&metadata);
+        for text in [&long, &broken] {
+            let expected = ids(&*tokenizer, text);
+            for threads in [2, 3, 7] {
+                let threads = NonZeroUsize::new(threads).unwrap();
+                let mut found = Vec::new();
+                tokenizer.encode_into_with_threads(text, PLAIN, threads, &mut found).unwrap();
+                assert!(found == expected, "{:?}", tokenizer.diagnostics());
+            }
         }
     }
 }

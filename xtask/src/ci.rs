@@ -1,7 +1,7 @@
 //! Everything that must pass before a change lands.
 
 use crate::command::{cargo, output, run, say};
-use crate::{Outcome, tidy};
+use crate::{Outcome, conformance, tidy};
 use std::process::Command;
 use std::time::Instant;
 
@@ -11,13 +11,14 @@ const ARM: &str = "aarch64-unknown-linux-gnu";
 /// Runs every step, and says how long each took.
 pub(crate) fn run_all() -> Outcome {
     type Step = fn() -> Outcome;
-    let steps: [(&str, Step); 7] = [
+    let steps: [(&str, Step); 8] = [
         ("format", format),
         ("tidy", tidy::run),
         ("clippy", clippy),
         ("documentation", documentation),
         ("arm", arm),
         ("models", models),
+        ("conformance", || conformance::run(&[]).map_err(|e| e.to_string())),
         ("tests", tests),
     ];
     let mut times = Vec::new();

@@ -9,6 +9,7 @@ use crate::Error;
 use crate::bytes::ByteCharacters;
 use crate::findings::Findings;
 use crate::merge::{Merge, Merges, Symbol};
+use crate::parallel;
 use crate::pretokenizer::{Habits, PreTokenizer};
 use crate::reason;
 use crate::spaces::{self, Cuts};
@@ -17,6 +18,7 @@ use crate::tokenizer::{Model, Scratch, Work};
 use crate::unicode::{self, Class};
 use crate::vocabulary::Vocabulary;
 use smallmind_abstractions::{StringTable, TokenId, TokenKind};
+use std::ops::Range;
 
 /// A BPE model.
 #[derive(Debug)]
@@ -80,8 +82,13 @@ impl Bpe {
     }
 
     fn encode_pieces(&self, text: &[u8], scratch: &mut Scratch, out: &mut Vec<TokenId>) {
+        self.encode_until(text, text.len(), scratch, out);
+    }
+
+    /// Encodes the pieces of `text` that begin before `end`, where one ends.
+    fn encode_until(&self, text: &[u8], end: usize, scratch: &mut Scratch, out: &mut Vec<TokenId>) {
         let Scratch { cache, work } = scratch;
-        self.pre.cut(text, &mut |piece| {
+        self.pre.cut_until(text, end, &mut |piece| {
             let piece = &text[piece];
             match &self.alphabet {
                 Alphabet::Text { cuts, .. } if self.habits.escape_spaces => {
@@ -193,6 +200,28 @@ impl Model for Bpe {
         for word in self.words(text, lowercase) {
             self.encode_pieces(&word, scratch, out);
         }
+    }
+
+    fn cuts(&self, text: &[u8], parts: usize) -> Vec<usize> {
+        if self.words_only.is_some() || std::str::from_utf8(text).is_err() {
+            return Vec::new();
+        }
+        self.pre.places(text, parallel::wanted(text.len(), parts))
+    }
+
+    fn encode_part(
+        &self,
+        text: &[u8],
+        part: Range<usize>,
+        opening: bool,
+        scratch: &mut Scratch,
+        out: &mut Vec<TokenId>,
+    ) {
+        if part == (0..text.len()) {
+            return self.encode(text, opening, scratch, out);
+        }
+        // What follows the part may decide where its last pieces end.
+        self.encode_until(&text[part.start..], part.len(), scratch, out);
     }
 
     fn decode(&self, _: TokenId, text: &[u8], kind: TokenKind, out: &mut Vec<u8>) {

@@ -8,6 +8,7 @@
 use crate::Error;
 use crate::findings::Findings;
 use crate::merge::{Merge, Merges, Symbol};
+use crate::parallel;
 use crate::reason;
 use crate::spaces::{self, Cuts};
 use crate::tables::{PairMemo, PieceCache, TextTable};
@@ -164,6 +165,10 @@ impl Model for SentencePiece {
                 cache.get_or(piece, out, |out| self.encode_piece(piece, work, out));
             }
         }
+    }
+
+    fn cuts(&self, text: &[u8], parts: usize) -> Vec<usize> {
+        self.cuts.places(text, parallel::wanted(text.len(), parts))
     }
 
     fn decode(&self, _: TokenId, text: &[u8], kind: TokenKind, out: &mut Vec<u8>) {

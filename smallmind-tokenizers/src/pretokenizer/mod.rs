@@ -107,12 +107,66 @@ impl PreTokenizer {
 
     /// Gives the pieces of well-formed `text` to `piece`, in order and without
     /// gaps.
+    #[cfg(test)]
     pub(crate) fn cut(&self, text: &[u8], piece: &mut impl FnMut(Range<usize>)) {
-        cut(Text::new(text), 0, &self.steps, piece);
+        self.cut_until(text, text.len(), piece);
+    }
+
+    /// As [`cut`](Self::cut), up to `end`, which is one of the
+    /// [`places`](Self::places) of `text` or its end.
+    pub(crate) fn cut_until(&self, text: &[u8], end: usize, piece: &mut impl FnMut(Range<usize>)) {
+        cut(Text::new(text), 0, end, &self.steps, piece);
+    }
+
+    /// A place from each of `wanted` on, where there is one soon, that the first
+    /// expression cuts `text` at.
+    ///
+    /// Scanning looks ahead and never back. So where a scan from the last place
+    /// and one from anywhere else both come to the end of a piece, they go on
+    /// alike, and the place is one of the whole text. Numbers that are counted
+    /// from their end need all of the number.
+    pub(crate) fn places(&self, text: &[u8], wanted: impl Iterator<Item = usize>) -> Vec<usize> {
+        const SOON: usize = 1 << 12;
+        let Some(first) = self.steps.first().filter(|s| matches!(s.scan, Scan::Parts(_))) else {
+            return Vec::new();
+        };
+        let is_inside = |at: usize| text.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+        let ends = |start: usize, end: usize| {
+            let mut ends = Vec::new();
+            let mut add = |piece: Range<usize>| ends.push(start + piece.end);
+            let step = std::slice::from_ref(first);
+            cut(Text::new(&text[start..]), 0, end - start, step, &mut add);
+            ends
+        };
+        let mut places = Vec::new();
+        let mut last = 0;
+        for mut start in wanted {
+            while is_inside(start) {
+                start += 1;
+            }
+            let end = text.len().min(start + SOON);
+            let true_ends = ends(last, end);
+            let guessed = ends(start, end);
+            let found = guessed
+                .iter()
+                .find(|at| **at > last && **at < end && true_ends.binary_search(at).is_ok());
+            if let Some(place) = found {
+                places.push(*place);
+                last = *place;
+            }
+        }
+        places
     }
 }
 
-fn cut(text: Text<'_>, start: usize, steps: &[Step], piece: &mut impl FnMut(Range<usize>)) {
+/// The pieces from `start` on. The first expression stops at `end`.
+fn cut(
+    text: Text<'_>,
+    start: usize,
+    end: usize,
+    steps: &[Step],
+    piece: &mut impl FnMut(Range<usize>),
+) {
     let Some((first, rest)) = steps.split_first() else {
         if start < text.len() {
             piece(start..text.len());
@@ -123,11 +177,11 @@ fn cut(text: Text<'_>, start: usize, steps: &[Step], piece: &mut impl FnMut(Rang
         if rest.is_empty() {
             piece(start..end);
         } else {
-            cut_more(text.until(end), start, rest, piece);
+            cut_more(text.until(end), start, end, rest, piece);
         }
     };
     match first.scan {
-        Scan::Parts(_) => cut_by_parts(text, start, first, next),
+        Scan::Parts(_) => cut_by_parts(text, start..end, first, next),
         Scan::NumbersByThree => part::numbers_by_three(text, start, next),
         Scan::BeforeTriples => part::before_triples(text, start, next),
         Scan::TrailingSpaces => {
@@ -143,14 +197,25 @@ fn cut(text: Text<'_>, start: usize, steps: &[Step], piece: &mut impl FnMut(Rang
 }
 
 /// As [`cut`], where a compiler would otherwise inline without end.
-fn cut_more(text: Text<'_>, start: usize, steps: &[Step], mut piece: &mut dyn FnMut(Range<usize>)) {
-    cut(text, start, steps, &mut piece);
+fn cut_more(
+    text: Text<'_>,
+    start: usize,
+    end: usize,
+    steps: &[Step],
+    mut piece: &mut dyn FnMut(Range<usize>),
+) {
+    cut(text, start, end, steps, &mut piece);
 }
 
-fn cut_by_parts(text: Text<'_>, start: usize, step: &Step, mut piece: impl FnMut(usize, usize)) {
+fn cut_by_parts(
+    text: Text<'_>,
+    range: Range<usize>,
+    step: &Step,
+    mut piece: impl FnMut(usize, usize),
+) {
     let mut spaces = SpaceRun::default();
-    let (mut gap, mut at) = (start, start);
-    while at < text.len() {
+    let (mut gap, mut at) = (range.start, range.start);
+    while at < range.end {
         let Some(end) = step.find(text, at, &mut spaces) else {
             at += text.at(at).len;
             continue;
