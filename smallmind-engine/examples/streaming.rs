@@ -15,7 +15,7 @@ fn main() -> Result<(), Error> {
     let prompt = args.next().unwrap_or_else(|| "Once upon a time".to_owned());
     let never = CancellationToken::new();
     let engine = Engine::load(model, EngineOptions::default(), &never)?;
-    let session = engine.session(SessionOptions { context: Some(1024) })?;
+    let session = engine.session(SessionOptions { context: Some(1024), ..Default::default() })?;
 
     // The same seed gives the same text, whatever the number of threads.
     let sampling = SamplingOptions { temperature: 0.8, top_p: 0.95, seed: 7, ..Default::default() };

@@ -23,4 +23,5 @@ mod stream;
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;
 pub use session::{InferenceSession, SessionOptions};
+pub use smallmind_runtime::CacheType;
 pub use stream::GenerationStream;

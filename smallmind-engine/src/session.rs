@@ -3,7 +3,7 @@
 use crate::stream::{Generation, GenerationStream};
 use crate::{Engine, Error};
 use smallmind_abstractions::{CancellationToken, GenerationRequest, GenerationResult, TokenId};
-use smallmind_runtime::Context;
+use smallmind_runtime::{CacheType, Context};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// The context of a session where nothing is said: enough for most chats, and
@@ -16,6 +16,8 @@ pub struct SessionOptions {
     /// Tokens that the context holds; 4096 where `None`, or what the model was
     /// trained for where that is less.
     pub context: Option<usize>,
+    /// How keys and values are held; half precision by default.
+    pub cache_type: CacheType,
 }
 
 /// A context and the tokens in it.
@@ -37,7 +39,7 @@ pub(crate) struct State {
 ///
 /// let never = CancellationToken::new();
 /// let engine = Engine::load("model.gguf", EngineOptions::default(), &never)?;
-/// let session = engine.session(SessionOptions { context: Some(1024) })?;
+/// let session = engine.session(SessionOptions { context: Some(1024), ..Default::default() })?;
 /// for event in session.stream(GenerationRequest::new("Once upon a time"), never)? {
 ///     if let GenerationEvent::Token { text, .. } = event? {
 ///         print!("{text}");
@@ -55,7 +57,7 @@ impl InferenceSession {
     pub(crate) fn new(engine: Engine, options: SessionOptions) -> Result<Self, Error> {
         let trained = engine.model().config().context_length;
         let capacity = options.context.unwrap_or(DEFAULT_CONTEXT.min(trained));
-        let context = engine.model().new_context(capacity)?;
+        let context = engine.model().new_context_with(capacity, options.cache_type)?;
         Ok(Self { engine, state: Mutex::new(State { context, tokens: Vec::new() }) })
     }
 

@@ -5,7 +5,7 @@ use crate::{interrupt, models, output};
 use serde_json::{Value, json};
 use smallmind_abstractions::{CancellationToken, TokenId};
 use smallmind_runtime::container::GgufFile;
-use smallmind_runtime::{Context, LoadOptions, Logits, Model, peaks};
+use smallmind_runtime::{CacheType, Context, LoadOptions, Logits, Model, peaks};
 use std::io::{Write, stdout};
 use std::time::Instant;
 
@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// Threads, one or several; the physical cores where it is missing.
     #[arg(short, value_delimiter = ',')]
     threads: Vec<usize>,
+    /// How keys and values are held: f32, f16 or q8_0.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    cache_type: CacheType,
     /// Repetitions, after one that does not count.
     #[arg(short, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repetitions: u32,
@@ -92,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 }
 
 fn measure(args: &Args, model: &Model, cancel: &CancellationToken) -> Result<Vec<Row>, Error> {
-    let mut context = model.new_context(args.d + args.p.max(args.n))?;
+    let mut context = model.new_context_with(args.d + args.p.max(args.n), args.cache_type)?;
     let tokens = random_tokens(args.d + args.p.max(args.n), model.config().vocab_size);
     let (past, tokens) = tokens.split_at(args.d);
     if !past.is_empty() {

@@ -7,7 +7,7 @@ use smallmind_abstractions::{
     FinishReason, GenerationEvent, GenerationOptions, GenerationRequest, GenerationResult,
     SamplingOptions,
 };
-use smallmind_engine::{Engine, EngineOptions, Error as EngineError, SessionOptions};
+use smallmind_engine::{CacheType, Engine, EngineOptions, Error as EngineError, SessionOptions};
 use std::io::{IsTerminal, Read, Write, stdin, stdout};
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,9 @@ pub(crate) struct Args {
     /// Tokens that the context holds; 4096, or what the model was trained for.
     #[arg(short, long, value_name = "TOKENS")]
     ctx: Option<usize>,
+    /// How keys and values are held: f32, f16 or q8_0.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    cache_type: CacheType,
     /// Take control tokens written in the prompt as such.
     #[arg(long)]
     special: bool,
@@ -72,7 +75,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let started = Instant::now();
     let engine = Engine::load(file, EngineOptions { threads: args.threads }, &cancel)?;
     let loaded = started.elapsed();
-    let session = engine.session(SessionOptions { context: args.ctx })?;
+    let session =
+        engine.session(SessionOptions { context: args.ctx, cache_type: args.cache_type })?;
     let request = GenerationRequest::new(prompt).with_options(options(args));
     let mut out = stdout().lock();
     for event in session.stream(request, cancel)? {

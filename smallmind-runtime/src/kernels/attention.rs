@@ -5,9 +5,10 @@
 //! are folded afterwards. Both ways fold the same blocks in the same order, so
 //! they give the same bits.
 
+use super::cache::{KvCache, LayerCache};
 use super::matmul::Compute;
 use super::parts::Parts;
-use super::{BLOCK, Block, RopePairs, Softmax, Visible};
+use super::{BLOCK, RopePairs, Softmax, Visible};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -24,40 +25,13 @@ pub(crate) struct Heads {
 
 impl Heads {
     /// The size of a head in the cache: whole vectors.
-    fn padded(self) -> usize {
+    pub(super) fn padded(self) -> usize {
         self.dim.next_multiple_of(super::simd::LANES)
     }
 
     /// Query heads that share a key-value head.
     fn group(self) -> usize {
         self.query / self.kv
-    }
-
-    /// Values of one head in one block of the cache.
-    fn block_len(self) -> usize {
-        self.padded() * BLOCK
-    }
-}
-
-/// The keys and values of a layer in half precision, by block and head; see
-/// [`Block`] for the order within.
-#[derive(Debug)]
-pub(crate) struct LayerCache {
-    keys: Vec<u16>,
-    values: Vec<u16>,
-}
-
-impl LayerCache {
-    /// Bytes for `capacity` positions.
-    pub(crate) fn bytes(heads: Heads, capacity: usize) -> Option<usize> {
-        let blocks = capacity.div_ceil(BLOCK);
-        heads.block_len().checked_mul(heads.kv)?.checked_mul(blocks)?.checked_mul(4)
-    }
-
-    /// An empty cache for `capacity` positions.
-    pub(crate) fn new(heads: Heads, capacity: usize) -> Self {
-        let len = capacity.div_ceil(BLOCK) * heads.kv * heads.block_len();
-        Self { keys: vec![0; len], values: vec![0; len] }
     }
 }
 
@@ -159,43 +133,37 @@ impl Attention {
         self.threads.resize_with(compute.pool.threads(), Mutex::default);
     }
 
-    /// Puts new keys and values into the cache.
+    /// Puts new keys and values into a layer of the cache.
     pub(crate) fn store(
         &mut self,
         compute: Compute<'_>,
         heads: Heads,
         new: NewTokens<'_>,
-        cache: &mut LayerCache,
+        cache: &mut KvCache,
+        layer: usize,
     ) {
         self.ready(compute);
-        let (row, dim, padded) = (heads.kv * heads.dim, heads.dim, heads.padded());
+        let (row, dim) = (heads.kv * heads.dim, heads.dim);
         let end = new.start + new.keys.len() / row;
         let blocks = new.start / BLOCK..end.div_ceil(BLOCK);
-        let keys = Parts::new(&mut cache.keys);
-        let values = Parts::new(&mut cache.values);
+        let (data, writer) = cache.layer_mut(layer);
+        let data = Parts::new(data);
         compute.pool.run(blocks.len() * heads.kv, compute.cancel, |task, thread| {
             let (block, head) = (blocks.start + task / heads.kv, task % heads.kv);
-            let at = (block * heads.kv + head) * heads.block_len();
             // SAFETY: the parts of different blocks and heads do not overlap,
             // and each pair is one task.
-            let keys = unsafe { keys.part(at..at + heads.block_len()) };
-            // SAFETY: as above.
-            let values = unsafe { values.part(at..at + heads.block_len()) };
+            let part = unsafe { data.part(writer.range(block, head)) };
             let mut s = self.threads[thread].lock().unwrap_or_else(PoisonError::into_inner);
-            let Scratch { queries: wide, halves, .. } = &mut *s;
-            wide.clear();
-            wide.resize(padded, 0.0);
-            halves.resize(padded, 0);
+            let Scratch { keys, values, halves, .. } = &mut *s;
+            for buffer in [&mut *keys, &mut *values] {
+                buffer.clear();
+                buffer.resize(heads.padded(), 0.0);
+            }
             for position in new.start.max(block * BLOCK)..end.min((block + 1) * BLOCK) {
                 let from = (position - new.start) * row + head * dim;
-                let lane = position % BLOCK;
-                new.prepare.run(compute, &new.keys[from..from + dim], position, wide);
-                compute.kernels.narrow_f16(wide, halves);
-                for (keys, &key) in keys.as_chunks_mut::<BLOCK>().0.iter_mut().zip(&*halves) {
-                    keys[lane] = key;
-                }
-                wide[..dim].copy_from_slice(&new.values[from..from + dim]);
-                compute.kernels.narrow_f16(wide, &mut values[lane * padded..(lane + 1) * padded]);
+                new.prepare.run(compute, &new.keys[from..from + dim], position, keys);
+                values[..dim].copy_from_slice(&new.values[from..from + dim]);
+                writer.put(compute.kernels, part, position, [keys, values], halves);
             }
         });
     }
@@ -207,7 +175,7 @@ impl Attention {
         compute: Compute<'_>,
         heads: Heads,
         queries: Queries<'_>,
-        cache: &LayerCache,
+        cache: LayerCache<'_>,
         out: &mut [f32],
     ) {
         self.ready(compute);
@@ -275,7 +243,7 @@ struct Job<'a> {
     compute: Compute<'a>,
     heads: Heads,
     queries: Queries<'a>,
-    cache: &'a LayerCache,
+    cache: LayerCache<'a>,
     out: Parts<'a, f32>,
 }
 
@@ -309,12 +277,6 @@ impl Job<'_> {
 
     /// Computes one block for the prepared rows.
     fn block(&self, head: usize, block: usize, tokens: Range<usize>, s: &mut Scratch) {
-        let (len, dim) = (self.heads.block_len(), self.heads.padded());
-        let at = (block * self.heads.kv + head) * len;
-        s.keys.resize(len, 0.0);
-        s.values.resize(len, 0.0);
-        self.compute.kernels.widen_f16(&self.cache.keys[at..at + len], &mut s.keys);
-        self.compute.kernels.widen_f16(&self.cache.values[at..at + len], &mut s.values);
         let within = |p: usize| p.saturating_sub(block * BLOCK).min(BLOCK) as u32;
         s.visible.clear();
         for token in tokens {
@@ -322,10 +284,11 @@ impl Job<'_> {
             let seen = Visible { from: within(self.first_seen(p)), to: within(p + 1) };
             s.visible.extend(std::iter::repeat_n(seen, self.heads.group()));
         }
-        s.block.clear(s.visible.len(), dim);
-        let block = Block { keys: &s.keys, values: &s.values, dim };
+        s.block.clear(s.visible.len(), self.heads.padded());
+        let kernels = self.compute.kernels;
+        let block = self.cache.read(kernels, block, head, &mut s.keys, &mut s.values);
         let Rows { softmax, out } = &mut s.block;
-        self.compute.kernels.attend_block(block, &s.queries, &s.visible, softmax, out);
+        kernels.attend_block(block, &s.queries, &s.visible, softmax, out);
     }
 
     fn fold(&self, total: &mut Rows, row: usize, block: &Rows, from: usize) {

@@ -10,9 +10,11 @@
 //! instruction set.
 
 pub(crate) mod attention;
+pub(crate) mod cache;
 pub(crate) mod generic;
 pub(crate) mod layout;
 pub(crate) mod matmul;
+mod memory;
 pub(crate) mod pack;
 pub(crate) mod parts;
 mod scalar;
@@ -24,6 +26,7 @@ pub(crate) mod threads;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub use cache::CacheType;
 pub(crate) use generic::attention::{BLOCK, Block, Softmax, Visible};
 pub(crate) use generic::rows::{Gate, RopePairs};
 pub use table::Level;

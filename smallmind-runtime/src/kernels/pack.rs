@@ -8,6 +8,7 @@ use super::layout::{
     Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Flat, FlatMin, Nonlinear4, SuperMin, SuperSigned,
 };
 use super::layout::{CHUNK, Codes, PANEL, Scales, array};
+use super::memory::anonymous;
 use super::scalar::Scalar;
 use super::table::{Format, with_format};
 use crate::Error;
@@ -123,16 +124,6 @@ impl PackedMatrix {
         }
         with_format!(self.format, quantized!(), float!());
     }
-}
-
-fn anonymous(bytes: usize) -> Result<MmapMut, Error> {
-    let failed = |source| Error::OutOfMemory { bytes, source };
-    let map = MmapMut::map_anon(bytes.max(1)).map_err(failed)?;
-    #[cfg(target_os = "linux")]
-    if let Err(error) = map.advise(memmap2::Advice::HugePage) {
-        tracing::debug!(%error, "no huge pages for weights");
-    }
-    Ok(map)
 }
 
 fn dequantize<C: Codes, L: Scales>(panel: &[u8], lane: usize, out: &mut [f32]) {

@@ -5,8 +5,8 @@ use super::generic::matmul::{self, Brain, Float, Half, QuantizedChunk, Single};
 use super::generic::peaks;
 use super::generic::rows::{self, Gate, RopePairs};
 use super::layout::{
-    Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Codes, Flat, FlatMin, Nonlinear4, Scales, SuperMin,
-    SuperSigned, unit_bytes,
+    Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, CHUNK, Codes, Flat, FlatMin, Nonlinear4, Scales,
+    SuperMin, SuperSigned, unit_bytes,
 };
 use super::parts::Columns;
 use super::scalar::Scalar;
@@ -121,7 +121,7 @@ impl Format {
     pub(crate) fn unit_len(self) -> usize {
         macro_rules! quantized {
             ($c:ty, $s:ty, ()) => {
-                <$s>::CHUNKS * super::layout::CHUNK
+                <$s>::CHUNKS * CHUNK
             };
         }
         macro_rules! float {
@@ -158,6 +158,8 @@ type Quantize = unsafe fn(&[f32], usize, &mut [u32], usize);
 type Rope = unsafe fn(RopePairs, &mut [f32], &[f32], &[f32]);
 type Widen = unsafe fn(&[u16], &mut [f32]);
 type Narrow = unsafe fn(&[f32], &mut [u16]);
+type NarrowQ8 = unsafe fn(&[f32], &mut [i8; CHUNK]) -> u16;
+type WidenQ8 = unsafe fn(&[u8], &[u16], &mut [f32]);
 type AttendBlock = unsafe fn(Block<'_>, &[f32], &[Visible], &mut [Softmax], &mut [f32]);
 type Fold = unsafe fn(&mut Softmax, &mut [f32], Softmax, &[f32]);
 type Finish = unsafe fn(Softmax, &mut [f32]);
@@ -178,6 +180,9 @@ pub(crate) struct Kernels {
     rope: Rope,
     widen_f16: Widen,
     narrow_f16: Narrow,
+    narrow_q8: NarrowQ8,
+    widen_q8_by_position: WidenQ8,
+    widen_q8_by_dim: WidenQ8,
     attend_block: AttendBlock,
     fold: Fold,
     finish: Finish,
@@ -291,6 +296,18 @@ macro_rules! kernels {
             rows::narrow_f16($make, from, to);
         }
         $(#[target_feature(enable = $features)])?
+        fn narrow_q8(x: &[f32], codes: &mut [i8; CHUNK]) -> u16 {
+            rows::narrow_q8($make, x, codes)
+        }
+        $(#[target_feature(enable = $features)])?
+        fn widen_q8_by_position(codes: &[u8], scales: &[u16], to: &mut [f32]) {
+            rows::widen_q8_by_position($make, codes, scales, to);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn widen_q8_by_dim(codes: &[u8], scales: &[u16], to: &mut [f32]) {
+            rows::widen_q8_by_dim($make, codes, scales, to);
+        }
+        $(#[target_feature(enable = $features)])?
         fn attend_block(
             block: Block<'_>,
             queries: &[f32],
@@ -332,6 +349,9 @@ macro_rules! kernels {
             rope,
             widen_f16,
             narrow_f16,
+            narrow_q8,
+            widen_q8_by_position,
+            widen_q8_by_dim,
             attend_block,
             fold,
             finish,
@@ -460,6 +480,12 @@ methods! {
     widen_f16(from: &[u16], to: &mut [f32]);
     /// Single to IEEE half precision; lengths are multiples of sixteen.
     narrow_f16(from: &[f32], to: &mut [u16]);
+    /// Up to 32 values to bytes; returns their scale in half precision.
+    narrow_q8(x: &[f32], codes: &mut [i8; CHUNK]) -> u16;
+    /// Bytes by dimension to floats.
+    widen_q8_by_position(codes: &[u8], scales: &[u16], to: &mut [f32]);
+    /// Bytes by position to floats.
+    widen_q8_by_dim(codes: &[u8], scales: &[u16], to: &mut [f32]);
     /// Attention of some rows to one block.
     attend_block(block: Block<'_>, queries: &[f32], visible: &[Visible], softmax: &mut [Softmax], out: &mut [f32]);
     /// Folds the next block of a row into what came before.

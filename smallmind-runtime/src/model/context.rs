@@ -1,7 +1,8 @@
 //! What a sequence of tokens leaves behind: the KV cache and the buffers.
 
 use super::rope::RopeTable;
-use crate::kernels::attention::{Attention, LayerCache};
+use crate::kernels::attention::Attention;
+use crate::kernels::cache::KvCache;
 use crate::kernels::matmul::Activations;
 use std::sync::Mutex;
 
@@ -12,7 +13,7 @@ use std::sync::Mutex;
 pub struct Context {
     pub(super) len: usize,
     pub(super) capacity: usize,
-    pub(super) cache: Vec<LayerCache>,
+    pub(super) cache: KvCache,
     pub(super) rope: RopeTable,
     /// The angles of layers with a sliding window.
     pub(super) rope_local: Option<RopeTable>,

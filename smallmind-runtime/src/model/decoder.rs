@@ -131,7 +131,7 @@ impl Pass<'_> {
             prepare: self.preparation(self.layer.key_norm.as_deref(), rope, 1.0),
         };
         let heads = self.model.config.heads();
-        b.attention.store(self.compute, heads, new, &mut context.cache[self.index]);
+        b.attention.store(self.compute, heads, new, &mut context.cache, self.index);
     }
 
     fn rope<'r>(
@@ -165,7 +165,7 @@ impl Pass<'_> {
             window: window.unwrap_or(usize::MAX),
         };
         let attended = &mut b.attended[..rows * width];
-        let cache = &context.cache[self.index];
+        let cache = context.cache.layer(self.index);
         b.attention.attend(self.compute, config.heads(), queries, cache, attended);
         let output = &layer.attention_output;
         b.activations.fill(self.compute, Source::Plain(attended), &[&output.weights]);

@@ -14,10 +14,10 @@ pub use context::Context;
 
 use crate::Error;
 use crate::container::GgufFile;
-use crate::kernels::attention::LayerCache;
+use crate::kernels::cache::KvCache;
 use crate::kernels::matmul::Compute;
 use crate::kernels::threads::{Pool, default_threads};
-use crate::kernels::{Kernels, Level};
+use crate::kernels::{CacheType, Kernels, Level};
 use context::Buffers;
 use rope::RopeTable;
 use smallmind_abstractions::{CancellationToken, TokenId};
@@ -116,27 +116,34 @@ impl Model {
         self.kernels.level()
     }
 
-    /// An empty context for up to `capacity` tokens.
+    /// An empty context for up to `capacity` tokens, with keys and values in
+    /// half precision.
+    ///
+    /// # Errors
+    /// As [`new_context_with`](Self::new_context_with).
+    pub fn new_context(&self, capacity: usize) -> Result<Context, Error> {
+        self.new_context_with(capacity, CacheType::default())
+    }
+
+    /// An empty context for up to `capacity` tokens, with keys and values of
+    /// some type.
     ///
     /// # Errors
     /// [`Error::ContextTooLong`] where the model was not trained for that
-    /// many.
-    pub fn new_context(&self, capacity: usize) -> Result<Context, Error> {
-        let most = self.config.context_length;
-        if capacity > most {
-            return Err(Error::ContextTooLong { requested: capacity, most });
-        }
-        let heads = self.config.heads();
-        if LayerCache::bytes(heads, capacity).is_none_or(|b| b > isize::MAX as usize) {
-            return Err(Error::ContextTooLong { requested: capacity, most });
-        }
-        let layers = 0..self.config.block_count;
-        let factors = self.weights.rope_factors.as_deref();
+    /// many; [`Error::OutOfMemory`].
+    pub fn new_context_with(&self, capacity: usize, cache: CacheType) -> Result<Context, Error> {
         let config = &self.config;
+        let most = config.context_length;
+        let too_long = Error::ContextTooLong { requested: capacity, most };
+        if capacity > most {
+            return Err(too_long);
+        }
+        let cache = KvCache::new(cache, config.heads(), config.block_count, capacity);
+        let factors = self.weights.rope_factors.as_deref();
         Ok(Context {
             len: 0,
             capacity,
-            cache: layers.map(|_| LayerCache::new(heads, capacity)).collect(),
+            cache: cache.ok_or(too_long)??,
             rope: RopeTable::new(config, config.rope, factors, capacity),
             rope_local: config
                 .sliding_window

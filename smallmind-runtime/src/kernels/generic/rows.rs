@@ -1,5 +1,6 @@
 //! What is done to one token's activations between matrix products.
 
+use super::attention::BLOCK;
 use super::matmul::QuantizedChunk;
 use crate::kernels::layout::CHUNK;
 use crate::kernels::parts::Columns;
@@ -195,5 +196,50 @@ pub(crate) fn narrow_f16<S: Simd>(s: S, from: &[f32], to: &mut [u16]) {
     let (from, to) = (from.as_chunks::<LANES>().0, to.as_chunks_mut::<LANES>().0);
     for (from, to) in from.iter().zip(to) {
         s.narrow_f16(s.load(from), to);
+    }
+}
+
+/// Up to 32 values as signed bytes; returns their scale in half precision.
+#[inline(always)]
+pub(crate) fn narrow_q8<S: Simd>(s: S, x: &[f32], codes: &mut [i8; CHUNK]) -> u16 {
+    let mut padded = [0.0; CHUNK];
+    padded[..x.len()].copy_from_slice(x);
+    let halves = [load_padded(s, &padded, 0), load_padded(s, &padded, LANES)];
+    let largest = s.max_across(s.max(s.abs(halves[0]), s.abs(halves[1])));
+    let inverse = s.splat(if largest > 0.0 { 127.0 / largest } else { 0.0 });
+    let codes = codes.as_chunks_mut::<LANES>().0;
+    s.narrow_i8(s.round(s.mul(halves[0], inverse)), &mut codes[0]);
+    s.narrow_i8(s.round(s.mul(halves[1], inverse)), &mut codes[1]);
+    half::f16::from_f32_const(largest / 127.0).to_bits()
+}
+
+/// Bytes by dimension, `codes[dim][position]`, to floats; 32 dimensions share
+/// the scales of the positions, `scales[dim / 32][position]`.
+#[inline(always)]
+pub(crate) fn widen_q8_by_position<S: Simd>(s: S, codes: &[u8], scales: &[u16], to: &mut [f32]) {
+    let scales = scales.as_chunks::<LANES>().0;
+    let rows = codes.as_chunks::<LANES>().0.iter().zip(to.as_chunks_mut::<LANES>().0);
+    for (i, (codes, to)) in rows.enumerate() {
+        const VECTORS: usize = BLOCK / LANES;
+        let scale = &scales[i / (VECTORS * CHUNK) * VECTORS + i % VECTORS];
+        s.store(s.mul(s.widen_i8(codes), s.widen_f16(scale)), to);
+    }
+}
+
+/// Bytes by position, `codes[position][dim]`, to floats, with scales as above.
+#[inline(always)]
+pub(crate) fn widen_q8_by_dim<S: Simd>(s: S, codes: &[u8], scales: &[u16], to: &mut [f32]) {
+    let dim = codes.len() / BLOCK;
+    for (i, scales) in scales.as_chunks::<BLOCK>().0.iter().enumerate() {
+        let mut wide = [0.0; BLOCK];
+        widen_f16(s, scales, &mut wide);
+        let first = i * CHUNK;
+        for (position, scale) in wide.iter().enumerate() {
+            let at = position * dim + first..position * dim + dim.min(first + CHUNK);
+            let (codes, to) = (&codes[at.clone()], &mut to[at]);
+            for (c, t) in codes.as_chunks::<LANES>().0.iter().zip(to.as_chunks_mut::<LANES>().0) {
+                s.store(s.mul(s.widen_i8(c), s.splat(*scale)), t);
+            }
+        }
     }
 }
