@@ -1,5 +1,5 @@
 //! Logits of tiny random models of every architecture and quantization,
-//! against those that llama.cpp computes (`data/make_tiny_logits.py`).
+//! against those that llama.cpp computes (`smallmind-testkit/reference/tiny_models.py`).
 
 use smallmind_abstractions::{CancellationToken, TokenId};
 use smallmind_runtime::container::GgufFile;
