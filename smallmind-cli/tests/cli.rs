@@ -1,5 +1,7 @@
 //! The binary, as a user meets it.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 use smallmind_testkit::model_path;
 use std::io::{Read, Write};
 use std::path::Path;

@@ -3,7 +3,7 @@
 use crate::{Error, InferenceSession, SessionOptions};
 use smallmind_abstractions::{CancellationToken, Metadata, Tokenizer};
 use smallmind_runtime::container::GgufFile;
-use smallmind_runtime::{LoadOptions, Model};
+use smallmind_runtime::{LoadOptions, Model, Precision};
 use smallmind_tokenizers::GgufTokenizerFactory;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ pub struct EngineOptions {
     /// Threads that compute; the physical cores this process may use where
     /// `None`. Results do not depend on it.
     pub threads: Option<usize>,
+    /// How exactly products with quantized weights are computed.
+    pub precision: Precision,
 }
 
 /// A loaded model with its tokenizer. Clones share it.
@@ -51,7 +53,8 @@ impl Engine {
     ) -> Result<Self, Error> {
         let file = GgufFile::open(path.as_ref())?;
         let tokenizer = GgufTokenizerFactory::new().build(file.metadata())?;
-        let load = LoadOptions { threads: options.threads, ..Default::default() };
+        let load =
+            LoadOptions { threads: options.threads, precision: options.precision, kernels: None };
         let model = Model::load(&file, &load, cancel)?;
         let (tokens, embeddings) = (tokenizer.vocab_size(), model.config().vocab_size);
         if tokens != embeddings {

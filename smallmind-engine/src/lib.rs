@@ -23,5 +23,5 @@ mod stream;
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;
 pub use session::{InferenceSession, SessionOptions};
-pub use smallmind_runtime::CacheType;
+pub use smallmind_runtime::{CacheType, Precision};
 pub use stream::GenerationStream;

@@ -48,7 +48,11 @@ static ALLOCATOR: Largest = Largest;
 const ALLOWANCE: usize = 1 << 20;
 
 fn load(path: &Path) -> Result<Engine, Error> {
-    Engine::load(path, EngineOptions { threads: Some(1) }, &CancellationToken::new())
+    Engine::load(
+        path,
+        EngineOptions { threads: Some(1), ..Default::default() },
+        &CancellationToken::new(),
+    )
 }
 
 #[test]
@@ -94,7 +98,7 @@ fn a_header_cut_anywhere_is_refused() {
 /// affair; an error is one line.
 fn load_and_run(path: &Path) -> Result<(), Error> {
     let never = CancellationToken::new();
-    let session = load(path)?.session(SessionOptions { context: Some(8) })?;
+    let session = load(path)?.session(SessionOptions { context: Some(8), ..Default::default() })?;
     let options = GenerationOptions { max_tokens: Some(2), ..Default::default() };
     session.generate(&GenerationRequest::new(vec![5, 6]).with_options(options), &never)?;
     Ok(())

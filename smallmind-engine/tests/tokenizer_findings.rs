@@ -1,5 +1,7 @@
 //! Every reason code, from a file through model loading.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 use smallmind_abstractions::{CancellationToken, ReasonCode};
 use smallmind_engine::{Engine, EngineOptions, Error};
 use smallmind_testkit::{Gguf, Value, tiny_model};

@@ -8,6 +8,6 @@ pub mod peaks;
 mod sampling;
 
 pub use error::Error;
-pub use kernels::{CacheType, Level};
+pub use kernels::{CacheType, Level, Precision};
 pub use model::{Context, LoadOptions, Logits, Model, ModelConfig};
 pub use sampling::Sampler;

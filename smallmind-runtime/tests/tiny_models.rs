@@ -1,6 +1,8 @@
 //! Logits of tiny random models of every architecture and quantization,
 //! against those that llama.cpp computes (`smallmind-testkit/reference/tiny_models.py`).
 
+#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 use smallmind_abstractions::{CancellationToken, TokenId};
 use smallmind_runtime::container::GgufFile;
 use smallmind_runtime::{LoadOptions, Logits, Model};

@@ -5,7 +5,7 @@ use crate::{interrupt, models, output};
 use serde_json::{Value, json};
 use smallmind_abstractions::{CancellationToken, TokenId};
 use smallmind_runtime::container::GgufFile;
-use smallmind_runtime::{CacheType, Context, LoadOptions, Logits, Model, peaks};
+use smallmind_runtime::{CacheType, Context, LoadOptions, Logits, Model, Precision, peaks};
 use std::io::{Write, stdout};
 use std::time::Instant;
 
@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// How keys and values are held: f32, f16 or q8_0.
     #[arg(long, value_name = "TYPE", default_value_t)]
     cache_type: CacheType,
+    /// How exactly products with quantized weights are computed: int8 or int16.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    precision: Precision,
     /// Repetitions, after one that does not count.
     #[arg(short, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repetitions: u32,
@@ -86,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         args.threads.iter().map(|t| Some(*t)).collect()
     };
     for threads in threads {
-        let load = LoadOptions { threads, ..Default::default() };
+        let load = LoadOptions { threads, precision: args.precision, ..Default::default() };
         let model = Model::load(&file, &load, &cancel)?;
         rows.extend(measure(args, &model, &cancel)?);
     }

@@ -7,7 +7,9 @@ use smallmind_abstractions::{
     FinishReason, GenerationEvent, GenerationOptions, GenerationRequest, GenerationResult,
     SamplingOptions,
 };
-use smallmind_engine::{CacheType, Engine, EngineOptions, Error as EngineError, SessionOptions};
+use smallmind_engine::{
+    CacheType, Engine, EngineOptions, Error as EngineError, Precision, SessionOptions,
+};
 use std::io::{IsTerminal, Read, Write, stdin, stdout};
 use std::time::{Duration, Instant};
 
@@ -57,6 +59,9 @@ pub(crate) struct Args {
     /// How keys and values are held: f32, f16 or q8_0.
     #[arg(long, value_name = "TYPE", default_value_t)]
     cache_type: CacheType,
+    /// How exactly products with quantized weights are computed: int8 or int16.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    precision: Precision,
     /// Take control tokens written in the prompt as such.
     #[arg(long)]
     special: bool,
@@ -73,7 +78,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     };
     let file = models::file(&args.model, &cancel)?;
     let started = Instant::now();
-    let engine = Engine::load(file, EngineOptions { threads: args.threads }, &cancel)?;
+    let engine = Engine::load(
+        file,
+        EngineOptions { threads: args.threads, precision: args.precision },
+        &cancel,
+    )?;
     let loaded = started.elapsed();
     let session =
         engine.session(SessionOptions { context: args.ctx, cache_type: args.cache_type })?;

@@ -9,6 +9,7 @@ use super::generic::rows::Gate;
 use super::layout::{CHUNK, PANEL};
 use super::pack::PackedMatrix;
 use super::parts::Parts;
+use super::precision::Precision;
 use super::table::Kernels;
 use super::threads::Pool;
 use smallmind_abstractions::CancellationToken;
@@ -96,6 +97,9 @@ impl Tiling {
 /// The inputs of products for some tokens, in the forms that weights take.
 #[derive(Debug, Default)]
 pub(crate) struct Activations {
+    precision: Precision,
+    /// Of tokens' rows of bytes: one after the other, those of one token
+    /// always in one tile.
     tiling: Tiling,
     cols: usize,
     quantized: Vec<u32>,
@@ -139,6 +143,10 @@ impl Source<'_> {
 }
 
 impl Activations {
+    pub(crate) fn new(precision: Precision) -> Self {
+        Self { precision, ..Self::default() }
+    }
+
     /// Takes rows in the forms that their `readers` take.
     pub(crate) fn fill(
         &mut self,
@@ -147,7 +155,8 @@ impl Activations {
         readers: &[&PackedMatrix],
     ) {
         let cols = readers.first().map_or(1, |m| m.cols());
-        let tokens = source.rows().len() / cols;
+        let each = self.precision.rows();
+        let tokens = source.rows().len() / cols * each;
         let tiling = Tiling { tokens, widest: compute.kernels.tile_width() };
         (self.tiling, self.cols) = (tiling, cols);
         let wants = |quantized| readers.iter().any(|m| m.format().is_quantized() == quantized);
@@ -163,18 +172,24 @@ impl Activations {
             let span = tiling.get(tile);
             let part = |each: usize| span.first * each..(span.first + span.width) * each;
             let mut buffer = rows[thread].lock().unwrap_or_else(PoisonError::into_inner);
-            for t in 0..span.tokens {
-                let at = (span.first + t) * cols..(span.first + t + 1) * cols;
+            for t in (0..span.tokens).step_by(each) {
+                let token = (span.first + t) / each;
+                let at = token * cols..(token + 1) * cols;
                 let values = source.row(compute.kernels, at, &mut buffer);
                 if has_quantized {
                     // SAFETY: tiles do not overlap, and each is one task.
                     let tile = unsafe { quantized.part(part(per_quantized)) };
                     compute.kernels.quantize(values, span.width, tile, t);
+                    if each == 2 {
+                        let rest = remainder(values, span.width, tile, t);
+                        compute.kernels.quantize(&rest, span.width, tile, t + 1);
+                    }
                 }
                 if has_float {
                     // SAFETY: as above.
                     let tile = unsafe { float.part(part(per_float)) };
                     for (cell, value) in tile.chunks_exact_mut(span.width).zip(values) {
+                        cell[t..t + each].fill(0);
                         cell[t] = value.to_bits();
                     }
                 }
@@ -190,6 +205,27 @@ impl Activations {
         };
         &words[span.first * each..(span.first + span.width) * each]
     }
+
+    /// The tokens whose rows a tile holds.
+    fn tokens(&self, span: TileSpan) -> Range<usize> {
+        let each = self.precision.rows();
+        span.first / each..(span.first + span.tokens) / each
+    }
+}
+
+/// What quantizing left of each value: row `t` of a tile holds the rest.
+fn remainder(values: &[f32], width: usize, tile: &[u32], t: usize) -> Vec<f32> {
+    let mut rest = values.to_vec();
+    let chunks = tile.chunks_exact(width * WORDS_PER_CHUNK);
+    for (values, chunk) in rest.chunks_mut(CHUNK).zip(chunks) {
+        let (codes, others) = chunk.split_at(width * CHUNK / 4);
+        let codes: &[i8] = bytemuck::cast_slice(&codes[t * CHUNK / 4..(t + 1) * CHUNK / 4]);
+        let scale = f32::from_bits(others[t]);
+        for (value, code) in values.iter_mut().zip(codes) {
+            *value -= scale * f32::from(*code);
+        }
+    }
+    rest
 }
 
 /// A product and where it goes.
@@ -248,19 +284,28 @@ fn product<'t>(
     let out = &mut tile[..span.width * PANEL];
     let activations = a.tile(span, format.is_quantized());
     compute.kernels.tile(format, span.width, weights.panel(panel), activations, out);
-    out
+    match a.precision {
+        Precision::Int8 => out,
+        Precision::Int16 => add_pairs(out),
+    }
+}
+
+/// Adds each second row to the one before it, and moves the sums together.
+fn add_pairs(rows: &mut [f32]) -> &mut [f32] {
+    let tokens = rows.len() / PANEL / 2;
+    for token in 0..tokens {
+        for i in 0..PANEL {
+            let pair = token * 2 * PANEL + i;
+            rows[token * PANEL + i] = rows[pair] + rows[pair + PANEL];
+        }
+    }
+    &mut rows[..tokens * PANEL]
 }
 
 impl PackedMatrix {
     /// The outputs that a panel makes.
     fn outputs(&self, panel: usize) -> Range<usize> {
         panel * PANEL..self.rows().min((panel + 1) * PANEL)
-    }
-}
-
-impl TileSpan {
-    fn range(self) -> Range<usize> {
-        self.first..self.first + self.tokens
     }
 }
 
@@ -297,7 +342,7 @@ pub(crate) fn matmul(compute: Compute<'_>, a: &Activations, products: &mut [Prod
             let bias = job.bias.get(outputs.clone()).unwrap_or_default();
             let products = product(compute, a, weights, panel, span, &mut tile);
             // SAFETY: a task has its panels' outputs to itself.
-            let out = unsafe { job.out.columns(span.range(), weights.rows(), outputs) };
+            let out = unsafe { job.out.columns(a.tokens(span), weights.rows(), outputs) };
             compute.kernels.put(products, bias, job.accumulate, out);
         });
     });
@@ -320,7 +365,7 @@ pub(crate) fn matmul_gated(
             let ups = product(compute, a, up, panel, span, ups);
             compute.kernels.gate(function, gates, ups);
             // SAFETY: a task has its panels' outputs to itself.
-            let out = unsafe { out.columns(span.range(), gate.rows(), gate.outputs(panel)) };
+            let out = unsafe { out.columns(a.tokens(span), gate.rows(), gate.outputs(panel)) };
             compute.kernels.put(gates, &[], false, out);
         });
     });

@@ -3,6 +3,7 @@
 use super::layout::PANEL;
 use super::matmul::{Activations, Compute, Product, Source, matmul, matmul_gated};
 use super::pack::PackedMatrix;
+use super::precision::Precision;
 use super::threads::Pool;
 use super::{BLOCK, Block, Format, Gate, Kernels, Level, RopePairs, Softmax, Visible};
 use half::{bf16, f16};
@@ -119,11 +120,21 @@ fn run(kernels: &'static Kernels, pool: &Pool, f: impl Fn(Compute<'_>)) {
 }
 
 fn product(kernels: &'static Kernels, pool: &Pool, w: &PackedMatrix, x: &[f32]) -> Vec<f32> {
+    product_with(Precision::Int8, kernels, pool, w, x)
+}
+
+fn product_with(
+    precision: Precision,
+    kernels: &'static Kernels,
+    pool: &Pool,
+    w: &PackedMatrix,
+    x: &[f32],
+) -> Vec<f32> {
     let tokens = x.len() / w.cols();
     let mut out = vec![0.0; tokens * w.rows()];
     let cancel = CancellationToken::new();
     let compute = Compute { kernels, pool, cancel: &cancel };
-    let mut a = Activations::default();
+    let mut a = Activations::new(precision);
     a.fill(compute, Source::Plain(x), &[w]);
     matmul(
         compute,
@@ -218,6 +229,28 @@ fn bias_accumulation_and_gates_follow_the_product() {
                 }
             }
         });
+    }
+}
+
+#[test]
+fn products_of_sixteen_bits_are_nearly_those_of_floats() {
+    let (rows, cols, tokens) = (PANEL + 3, 512, 21);
+    let x = Random(11).floats(tokens * cols);
+    for (format, name) in FORMATS {
+        let (packed, weights) = matrix(format, name, rows, cols);
+        for kernels in levels() {
+            let pool = Pool::new(2).unwrap();
+            let found = product_with(Precision::Int16, kernels, &pool, &packed, &x);
+            let rows = x.chunks_exact(cols).zip(found.chunks_exact(rows));
+            for (x, found) in rows {
+                for (found, w) in found.iter().zip(weights.chunks_exact(cols)) {
+                    let products = w.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x));
+                    let naive: f64 = products.sum();
+                    let allowed = tolerance(w, x) / 100.0;
+                    assert!((f64::from(*found) - naive).abs() <= allowed.into(), "{name}");
+                }
+            }
+        }
     }
 }
 

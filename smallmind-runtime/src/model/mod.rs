@@ -15,9 +15,9 @@ pub use context::Context;
 use crate::Error;
 use crate::container::GgufFile;
 use crate::kernels::cache::KvCache;
-use crate::kernels::matmul::Compute;
+use crate::kernels::matmul::{Activations, Compute};
 use crate::kernels::threads::{Pool, default_threads};
-use crate::kernels::{CacheType, Kernels, Level};
+use crate::kernels::{CacheType, Kernels, Level, Precision};
 use context::Buffers;
 use rope::RopeTable;
 use smallmind_abstractions::{CancellationToken, TokenId};
@@ -37,6 +37,8 @@ pub struct LoadOptions {
     /// environment variable `SMALLMIND_KERNELS` names. Results do not depend
     /// on it.
     pub kernels: Option<Level>,
+    /// How exactly products with quantized weights are computed.
+    pub precision: Precision,
 }
 
 /// Which rows of logits a forward pass is asked for.
@@ -71,6 +73,7 @@ pub struct Model {
     weights: Weights,
     kernels: &'static Kernels,
     pool: Pool,
+    precision: Precision,
     /// Tells contexts of one model from those of another.
     id: u64,
 }
@@ -98,7 +101,7 @@ impl Model {
         let weights = Weights::load(file, &config, cancel)?;
         let pool = Pool::new(threads).map_err(|source| Error::Threads { threads, source })?;
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { config, weights, kernels, pool, id })
+        Ok(Self { config, weights, kernels, pool, precision: options.precision, id })
     }
 
     /// The numbers that describe the model.
@@ -148,7 +151,10 @@ impl Model {
             rope_local: config
                 .sliding_window
                 .map(|_| RopeTable::new(config, config.rope_local, factors, capacity)),
-            buffers: Buffers::default(),
+            buffers: Buffers {
+                activations: Activations::new(self.precision),
+                ..Default::default()
+            },
             model: self.id,
         })
     }
