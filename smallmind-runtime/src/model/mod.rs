@@ -168,7 +168,7 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::ContextFull`], [`Error::ContextOfAnotherModel`],
-    /// [`Error::TokenOutOfRange`], [`Error::Cancelled`].
+    /// a token outside the vocabulary, [`Error::Cancelled`].
     pub fn forward<'c>(
         &self,
         context: &'c mut Context,
