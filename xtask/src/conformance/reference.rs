@@ -111,7 +111,8 @@ fn directory() -> Result<PathBuf> {
     let models = target.join("llama_cpp_python-0.3.36/vendor/llama.cpp/models");
     if !models.exists() {
         std::fs::create_dir_all(&target)?;
-        let pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"];
+        let pip =
+            ["-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "llama-cpp-python"];
         run(Command::new("python3").args(pip).arg(PACKAGE).arg("--dest").arg(&target))?;
         let archive = target.join("llama_cpp_python-0.3.36.tar.gz");
         let unpack = ["-m", "tarfile", "--extract"];
