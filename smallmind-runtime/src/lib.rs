@@ -1,5 +1,8 @@
 //! GGUF containers, tensors, kernels, architectures, KV cache and sampling.
 
+#[cfg(feature = "bench-internals")]
+#[doc(hidden)]
+pub mod bench_internals;
 pub mod container;
 mod error;
 mod kernels;

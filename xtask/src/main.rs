@@ -1,8 +1,11 @@
 //! `cargo xtask …`: everything that is done to the project, in Rust.
 
+mod bench;
 mod ci;
 mod command;
 mod conformance;
+mod endtoend;
+mod report;
 mod tidy;
 
 use std::process::ExitCode;
@@ -10,9 +13,12 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask COMMAND
 
+  bench        micro-benchmarks and whole models; --baseline NAME saves the latter
   ci           everything that must pass: format, house rules, clippy, documentation, tests
   conformance  the tokenizers against llama.cpp's ('conformance --help')
   models       fetches the two models that tests need
+  report       writes reports/BENCHMARKS.md; --peer \"COMMAND\" compares, --baseline NAME
+               shows before and after, --rounds N and -r N say how often to measure
   tidy         the house rules alone";
 
 /// What a command says when it fails.
@@ -22,9 +28,11 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args[..] {
+        ["bench", ref rest @ ..] => bench::run_all(rest),
         ["ci"] => ci::run_all(),
         ["conformance", ref rest @ ..] => conformance::run(rest).map_err(|e| e.to_string()),
         ["models"] => ci::models(),
+        ["report", ref rest @ ..] => report::run(rest),
         ["tidy"] => tidy::run(),
         [] | ["help" | "-h" | "--help"] => {
             command::say(HELP);

@@ -204,7 +204,7 @@ fn wrong_shape(file: &GgufFile, view: &TensorView<'_>, expected: String) -> Erro
 }
 
 /// The kernels' format of a type of ggml, where there is one.
-fn format(tensor_type: TensorType) -> Option<Format> {
+pub(crate) fn format(tensor_type: TensorType) -> Option<Format> {
     Some(match tensor_type {
         TensorType::F32 => Format::F32,
         TensorType::F16 => Format::F16,

@@ -1,0 +1,109 @@
+//! The report as people read it.
+
+use super::speed::Speed;
+use super::start::Start;
+use super::{Peaks, Report, chart};
+use crate::endtoend::Spread;
+
+pub(super) fn write(report: &Report) -> String {
+    let m = &report.machine;
+    let mut sections = vec![
+        "# Benchmarks".to_owned(),
+        format!(
+            "Written by `cargo xtask report`; the numbers are in [benchmarks.json](benchmarks.json). \
+             Speeds are tokens a second: the median of {} rounds, and the slowest and the fastest \
+             round; a round is the median of {} repetitions (at most 2 with 4,096 tokens). Where a \
+             peer is given, each round runs both in turn.",
+            report.rounds, report.repetitions
+        ),
+        "## Machine".to_owned(),
+        format!(
+            "- {}, {} logical cores\n- {}\n- {}\n- {}, commit {}",
+            m.cpu,
+            m.logical_cores,
+            m.flags.join(" "),
+            m.system,
+            m.rustc,
+            m.commit
+        ),
+        "Its peaks, measured in the same run:".to_owned(),
+        peaks(&report.peaks),
+        "## Speed".to_owned(),
+        "pp512 is the prefill of 512 tokens, tg128 the decode of 128, @ d4096 after 4,096 others. \
+         The rate counts the matrices alone: GOP/s of the layers in prefill, GB/s of all weights \
+         read in decode; its share is of the int8 or the bandwidth peak above."
+            .to_owned(),
+        speeds(&report.speeds),
+    ];
+    let charts = chart::charts(&report.speeds);
+    sections.extend(charts.iter().map(|(name, _)| format!("![{name}]({name})")));
+    sections.push("## Start and memory".to_owned());
+    sections.push(
+        "One process, from start to exit, that continues a prompt of five words by one token, \
+         with the file in the page cache. Peak RSS includes the pages of the file it maps."
+            .to_owned(),
+    );
+    sections.push(starts(&report.starts));
+    sections.join("\n\n") + "\n"
+}
+
+fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let line = |cells: &[String]| format!("| {} |", cells.join(" | "));
+    let head: Vec<_> = head.iter().map(|&h| h.to_owned()).collect();
+    let rule = "|---".repeat(head.len()) + "|";
+    let rows = rows.map(|r| line(&r));
+    [line(&head), rule].into_iter().chain(rows).collect::<Vec<_>>().join("\n")
+}
+
+fn peaks(peaks: &[Peaks]) -> String {
+    let rows = peaks.iter().map(|p| {
+        let rates = [p.read_gb_s, p.f32_gflop_s, p.int8_gop_s].map(|r| format!("{r:.1}"));
+        [vec![p.threads.to_string()], rates.to_vec()].concat()
+    });
+    table(&["threads", "read GB/s", "FP32 GFLOP/s", "int8 GOP/s"], rows)
+}
+
+fn spread(s: &Spread) -> String {
+    format!("{:.1} ({:.1} .. {:.1})", s.median, s.min, s.max)
+}
+
+/// The columns of the peer and the baseline are there where they say something.
+fn speeds(speeds: &[Speed]) -> String {
+    let with_peer = speeds.iter().any(|s| s.peer.is_some());
+    let with_before = speeds.iter().any(|s| s.before.is_some());
+    let mut head = vec!["model", "threads", "test", "SmallMind"];
+    head.extend(with_peer.then_some(["peer", "ratio"]).into_iter().flatten());
+    head.extend(with_before.then_some(["before", "change"]).into_iter().flatten());
+    head.extend(["rate", "of peak"]);
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
+    let rows = speeds.iter().map(|s| {
+        let mut cells =
+            vec![s.model.clone(), s.threads.to_string(), s.test.clone(), spread(&s.ours)];
+        if with_peer {
+            cells.push(or_none(s.peer.as_ref().map(spread)));
+            cells.push(or_none(s.ratio.map(|r| format!("{r:.2}×"))));
+        }
+        if with_before {
+            cells.push(or_none(s.before.map(|b| format!("{b:.1}"))));
+            cells.push(or_none(s.before.map(|b| format!("{:.2}×", s.ours.median / b))));
+        }
+        let unit = if s.test.starts_with("pp") { "GOP/s" } else { "GB/s" };
+        cells.push(or_none(s.rate.map(|r| format!("{r:.1} {unit}"))));
+        cells.push(or_none(s.of_peak.map(|p| format!("{:.0}%", 100.0 * p))));
+        cells
+    });
+    table(&head, rows)
+}
+
+fn starts(starts: &[Start]) -> String {
+    let mb = |bytes: u64| format!("{:.0} MB", bytes as f64 / 1e6);
+    let rows = starts.iter().map(|s| {
+        let ms = |seconds: f64| format!("{:.0}", 1e3 * seconds);
+        let Spread { median, min, max } = s.seconds;
+        let cold = format!("{} ms ({} .. {})", ms(median), ms(min), ms(max));
+        let load = format!("{} ms", ms(s.load_seconds));
+        let rss = s.peak_rss_bytes.map_or_else(|| "–".to_owned(), mb);
+        vec![s.model.clone(), mb(s.file_bytes), rss, cold, load]
+    });
+    table(&["model", "file", "peak RSS", "whole process", "load"], rows)
+}
