@@ -1,35 +1,79 @@
-//! Encoding prose and code with the tokenizers of real models.
+//! Building tokenizers and encoding: mixed text and code, and the worst cases.
+//!
+//! The mixed text is this workspace's own documents and sources.
 
-use criterion::{BenchmarkId, Throughput};
-use smallmind_abstractions::{DecodeOptions, EncodeOptions};
-use smallmind_benches::criterion;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use smallmind_abstractions::{EncodeOptions, Metadata, TokenId, Tokenizer};
 use smallmind_runtime::container::GgufFile;
 use smallmind_testkit::model_path;
 use smallmind_tokenizers::GgufTokenizerFactory;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 
-const PROSE: &str = include_str!("../../LICENSE-APACHE");
-const CODE: &str = include_str!("matmul.rs");
+const MEGABYTE: usize = 1_000_000;
 
-fn main() {
-    let mut c = criterion();
-    let mut group = c.benchmark_group("encode");
-    let options = EncodeOptions { add_special: false, ..Default::default() };
-    for model in ["smollm2-135m", "gemma3-270m"] {
-        let file = GgufFile::open(&model_path(model)).expect("a sound file");
-        let tokenizer = GgufTokenizerFactory::new().build(file.metadata()).expect("a tokenizer");
-        for (name, text) in [("prose", PROSE), ("code", CODE)] {
-            let mut ids = tokenizer.encode(text, options).expect("a vocabulary");
-            let back = tokenizer.decode(&ids, DecodeOptions::default()).expect("its own ids");
-            assert_eq!(back, text.as_bytes(), "{model} does not give back {name}");
+fn build(metadata: &Metadata) -> Arc<dyn Tokenizer> {
+    GgufTokenizerFactory::new().build(metadata).expect("the model's tokenizer")
+}
+
+/// Documents and sources under `folder`, in the order of their names.
+fn collect(folder: &Path, text: &mut Vec<u8>) {
+    let entries = fs::read_dir(folder).expect("a folder of the workspace");
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            collect(&path, text);
+        } else if [".rs", ".md", ".txt"].iter().any(|end| name.ends_with(end)) {
+            text.extend(fs::read(&path).unwrap_or_default());
+        }
+    }
+}
+
+fn texts() -> Vec<(&'static str, Vec<u8>)> {
+    let mut mixed = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut mixed);
+    mixed.truncate(MEGABYTE);
+    let repeat = |text: &str| text.repeat(MEGABYTE / text.len()).into_bytes();
+    let mut state = 1u64;
+    let base64 = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(state >> 58) as usize]
+    });
+    let dense = mixed.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    vec![
+        ("one letter", repeat("a")),
+        ("spaces", repeat(" ")),
+        ("digits", repeat("7305918264")),
+        ("one emoji", repeat("🦀")),
+        ("base64", base64.take(MEGABYTE).collect()),
+        ("no white space", dense),
+        ("mixed", mixed),
+    ]
+}
+
+fn encode(criterion: &mut Criterion) {
+    let options = EncodeOptions { add_special: false, parse_special: false };
+    for (name, file) in [("smollm2-135m", "smollm2-135m"), ("gemma3-270m", "gemma3-270m")] {
+        let file = GgufFile::open(&model_path(file)).expect("a model");
+        let mut group = criterion.benchmark_group(format!("tokenizer/{name}"));
+        group.sample_size(10);
+        group.bench_function("build", |b| b.iter(|| build(file.metadata())));
+        for (text_name, text) in texts() {
             group.throughput(Throughput::Bytes(text.len() as u64));
-            group.bench_function(BenchmarkId::new(model, name), |b| {
-                b.iter(|| {
-                    ids.clear();
-                    tokenizer.encode_into(text.as_bytes(), options, &mut ids)
-                });
+            group.bench_function(text_name, |b| {
+                // Nothing is remembered from one text to the next.
+                b.iter_batched(
+                    || (build(file.metadata()), Vec::<TokenId>::with_capacity(text.len())),
+                    |(tokenizer, mut ids)| tokenizer.encode_into(&text, options, &mut ids),
+                    BatchSize::PerIteration,
+                );
             });
         }
     }
-    group.finish();
-    c.final_summary();
 }
+
+criterion_group!(benches, encode);
+criterion_main!(benches);

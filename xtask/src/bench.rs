@@ -4,13 +4,17 @@ use crate::Outcome;
 use crate::command::{cargo, run, say};
 use crate::endtoend::{MODELS, Row, binary, json, save};
 
-/// Runs both; arguments but `--baseline NAME` are criterion's.
+/// What a baseline is called where no name is given.
+const BASELINE: &str = "baseline";
+
+/// Runs both; arguments but `--baseline [NAME]` are criterion's.
 pub(crate) fn run_all(args: &[&str]) -> Outcome {
     let (criterion, baseline) = match args.iter().position(|a| *a == "--baseline") {
         None => (args.to_vec(), None),
         Some(at) => {
-            let name = args.get(at + 1).ok_or("--baseline needs a name")?;
-            ([&args[..at], &args[at + 2..]].concat(), Some(*name))
+            let name = args.get(at + 1).filter(|name| !name.starts_with('-'));
+            let rest = at + 1 + usize::from(name.is_some());
+            ([&args[..at], &args[rest..]].concat(), Some(*name.unwrap_or(&BASELINE)))
         }
     };
     let mut command = cargo("bench -p smallmind-benches --");

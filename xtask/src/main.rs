@@ -13,12 +13,13 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  bench        micro-benchmarks and whole models; --baseline NAME saves the latter
+  bench        micro-benchmarks and whole models; --baseline [NAME] saves the latter
   ci           everything that must pass: format, house rules, clippy, documentation, tests
   conformance  the tokenizers against llama.cpp's ('conformance --help')
   models       fetches the two models that tests need
-  report       writes reports/BENCHMARKS.md; --peer \"COMMAND\" compares, --baseline NAME
-               shows before and after, --rounds N and -r N say how often to measure
+  report       writes reports/BENCHMARKS.md; --peer PYTHON compares with llama.cpp (a Python
+               that has llama-cpp-python), --baseline NAME shows before and after,
+               --rounds N and -r N say how often to measure
   tidy         the house rules alone";
 
 /// What a command says when it fails.

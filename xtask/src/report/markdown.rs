@@ -13,7 +13,7 @@ pub(super) fn write(report: &Report) -> String {
             "Written by `cargo xtask report`; the numbers are in [benchmarks.json](benchmarks.json). \
              Speeds are tokens a second: the median of {} rounds, and the slowest and the fastest \
              round; a round is the median of {} repetitions (at most 2 with 4,096 tokens). Where a \
-             peer is given, each round runs both in turn.",
+             peer (llama.cpp) is given, each round runs both in turn.",
             report.rounds, report.repetitions
         ),
         "## Machine".to_owned(),

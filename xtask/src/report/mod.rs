@@ -16,7 +16,7 @@ use start::Start;
 
 /// What the command line asks for.
 struct Options<'a> {
-    /// A program and arguments that measures another runtime.
+    /// A Python that has llama-cpp-python, to measure llama.cpp in turn.
     peer: Option<&'a str>,
     baseline: Option<&'a str>,
     rounds: usize,
@@ -80,7 +80,7 @@ fn parse<'a>(args: &[&'a str]) -> Result<Options<'a>, String> {
 
 fn measure(options: &Options<'_>, before: &[Row]) -> Result<Report, String> {
     let binary = binary()?;
-    let peaks = json(&binary, "bench --peaks -t 1,2 --json")?;
+    let peaks: Vec<Peaks> = json(&binary, "bench --peaks -t 1,2 --json")?;
     let (mut speeds, mut starts) = (Vec::new(), Vec::new());
     for model in MODELS {
         starts.push(Start::measure(&binary, model)?);

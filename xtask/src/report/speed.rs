@@ -1,7 +1,7 @@
 //! Tokens a second, ours and the peer's in turn.
 
 use super::{Options, Peaks};
-use crate::command::{output, say};
+use crate::command::{output, root, say};
 use crate::endtoend::{Row, Spread, json};
 use serde::Serialize;
 use serde_json::Value;
@@ -28,19 +28,17 @@ pub(super) struct Speed {
     pub(super) of_peak: Option<f64>,
 }
 
-/// A run of a bench tool that gives one or two speeds.
+/// The arguments of a run, which are the peer's too.
 struct Run {
-    ours: &'static str,
-    /// What the peer is asked, if it can be.
-    peer: Option<&'static str>,
+    args: &'static str,
     /// Long runs need fewer repetitions.
     most_repetitions: usize,
 }
 
 const RUNS: [Run; 3] = [
-    Run { ours: "-p 512 -n 128", peer: Some("-p 512 -n 128"), most_repetitions: usize::MAX },
-    Run { ours: "-p 4096 -n 0", peer: Some("-p 4096 -n 1"), most_repetitions: 2 },
-    Run { ours: "-p 0 -n 64 -d 4096", peer: None, most_repetitions: 2 },
+    Run { args: "-p 512 -n 128", most_repetitions: usize::MAX },
+    Run { args: "-p 4096 -n 0", most_repetitions: 1 },
+    Run { args: "-p 0 -n 64 -d 4096", most_repetitions: 1 },
 ];
 
 /// Every speed of a model.
@@ -52,7 +50,7 @@ pub(super) fn measure(
     let mut speeds = Vec::new();
     for threads in [1, 2] {
         for run in &RUNS {
-            say(&format!("{model}, threads {threads}: {}", run.ours));
+            say(&format!("{model}, threads {threads}: {}", run.args));
             speeds.extend(rounds(binary, model, threads, run, options)?);
         }
     }
@@ -69,10 +67,11 @@ fn rounds(
     let repetitions = options.repetitions.min(run.most_repetitions);
     let (mut ours, mut peers) = (Vec::<Vec<Row>>::new(), Vec::<Value>::new());
     for _ in 0..options.rounds {
-        let args = format!("bench {model} {} -t {threads} -r {repetitions} --json", run.ours);
+        let args = format!("bench {model} {} -t {threads} -r {repetitions} --json", run.args);
         ours.push(json(binary, &args)?);
-        if let (Some(peer), Some(args)) = (options.peer, run.peer) {
-            peers.push(ask_peer(peer, model, &format!("{args} -t {threads} -r {repetitions}"))?);
+        if let Some(peer) = options.peer {
+            let args = format!("{} -t {threads} -r {repetitions}", run.args);
+            peers.push(ask_peer(peer, model, &args)?);
         }
     }
     let tests = ours.first().into_iter().flatten().map(|r| r.test.clone());
@@ -91,10 +90,10 @@ fn rounds(
 }
 
 /// The one line of JSON that the peer prints last.
-fn ask_peer(peer: &str, model: &str, args: &str) -> Result<Value, String> {
-    let mut words = peer.split_whitespace();
-    let mut command = Command::new(words.next().ok_or("--peer needs a command")?);
-    command.args(words).arg("bench").arg(model_path(model)).args(args.split_whitespace());
+fn ask_peer(python: &str, model: &str, args: &str) -> Result<Value, String> {
+    let mut command = Command::new(python);
+    command.arg(root().join("smallmind-testkit/reference/speed.py"));
+    command.arg(model_path(model)).args(args.split_whitespace());
     let text = output(&mut command)?;
     let line = text.lines().last().unwrap_or_default();
     serde_json::from_str(line).map_err(|e| format!("the peer does not print JSON: {e}: {line}"))

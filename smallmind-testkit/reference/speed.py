@@ -1,0 +1,53 @@
+"""Measures llama.cpp as `smallmind bench` measures SmallMind: one line of JSON, test to tokens a second.
+
+    python smallmind-testkit/reference/speed.py MODEL.gguf -p 512 -n 128 -d 0 -t 2 -r 5
+
+Needs `pip install llama-cpp-python==0.3.36 numpy`. -p is the prefill of so many
+random tokens, -n the decode of so many, both after -d others; 0 leaves a test
+out. Medians of -r repetitions, after one that does not count.
+"""
+import argparse
+import json
+import statistics
+import time
+
+import llama_cpp as lc
+import numpy as np
+
+parser = argparse.ArgumentParser()
+parser.add_argument("model")
+for option, default in [("-p", 512), ("-n", 128), ("-d", 0), ("-t", 2), ("-r", 5)]:
+    parser.add_argument(option, type=int, default=default)
+args = parser.parse_args()
+longest = args.d + max(args.p, args.n)
+model = lc.Llama(
+    args.model, n_ctx=longest + 16, n_batch=2048, n_ubatch=512,
+    n_threads=args.t, n_threads_batch=args.t, verbose=False,
+)
+random = np.random.default_rng(0)
+
+
+def decode(ids):
+    for start in range(0, len(ids), 2048):
+        part = ids[start : start + 2048]
+        batch = lc.llama_batch_get_one((lc.llama_token * len(part))(*part), len(part))
+        if lc.llama_decode(model.ctx, batch):
+            raise SystemExit("llama_decode failed")
+
+
+def measure(name, count, run):
+    speeds = []
+    for _ in range(args.r + 1 if count else 0):
+        ids = random.integers(0, model.n_vocab(), args.d + count).tolist()
+        model._ctx.kv_cache_clear()
+        decode(ids[: args.d])
+        start = time.perf_counter()
+        run(ids[args.d :])
+        speeds.append(count / (time.perf_counter() - start))
+    depth = f" @ d{args.d}" if args.d else ""
+    return {f"{name}{count}{depth}": statistics.median(speeds[1:])} if count else {}
+
+
+results = measure("pp", args.p, decode)
+results |= measure("tg", args.n, lambda ids: [decode([i]) for i in ids])
+print(json.dumps(results))
