@@ -17,6 +17,7 @@
 //! of the range.
 
 use super::simd::{LANES, Simd};
+use std::marker::PhantomData;
 
 /// Rows in a panel.
 pub(crate) const PANEL: usize = LANES;
@@ -164,27 +165,92 @@ impl Codes for Bits8 {
     }
 }
 
-/// Four-bit places in the table of IQ4_NL and IQ4_XS.
-pub(crate) struct Nonlinear4;
-impl Nonlinear4 {
-    /// The values of the table, each plus 128.
-    pub(crate) const TABLE: [u8; 16] =
-        [1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241];
+/// What the codes of a format without a formula stand for.
+pub(crate) trait Values {
+    /// Bits that hold every value plus half of their range.
+    const BITS: u32;
+    const VALUES: [i8; 16];
 }
-impl Codes for Nonlinear4 {
-    const BITS: u32 = 8;
-    const BYTES: usize = 256;
+
+/// Places, packed as `C` packs them, in a table of values.
+pub(crate) struct Lookup<C, V>(PhantomData<(C, V)>);
+impl<C: Codes, V: Values> Lookup<C, V> {
+    /// The values as codes.
+    const TABLE: [u8; 16] = {
+        let mut table = [0; 16];
+        let mut i = 0;
+        while i < table.len() {
+            table[i] = (V::VALUES[i] as i16 + (1 << (V::BITS - 1))) as u8;
+            i += 1;
+        }
+        table
+    };
+}
+impl<C: Codes, V: Values> Codes for Lookup<C, V> {
+    const BITS: u32 = V::BITS;
+    const BYTES: usize = C::BYTES;
     #[inline(always)]
     fn unpack<S: Simd>(s: S, bytes: &[u8]) -> [S::Bytes; 8] {
-        let places = Bits4::unpack(s, bytes);
+        let places = C::unpack(s, bytes);
         eight!(j => s.lookup(&Self::TABLE, places[j]))
     }
+}
+
+/// IQ4_NL and IQ4_XS.
+pub(crate) struct Iq4;
+impl Values for Iq4 {
+    const BITS: u32 = 8;
+    const VALUES: [i8; 16] =
+        [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+}
+
+/// MXFP4 and NVFP4: twice the values of E2M1, a float of four bits (OCP
+/// Microscaling Formats 1.0).
+pub(crate) struct Fp4;
+impl Values for Fp4 {
+    const BITS: u32 = 5;
+    const VALUES: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+}
+
+/// IQ1_S and IQ1_M: eight times -1, 0 or 1, plus or, from the fifth on, minus
+/// an eighth. The fourth of each is unused.
+pub(crate) struct Iq1;
+impl Values for Iq1 {
+    const BITS: u32 = 5;
+    const VALUES: [i8; 16] = [-7, 1, 9, 0, -9, -1, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+}
+
+/// The IQ2 types: three magnitudes and, from the fifth on, their negatives.
+pub(crate) struct Iq2;
+impl Values for Iq2 {
+    const BITS: u32 = 7;
+    const VALUES: [i8; 16] = [8, 25, 43, 0, -8, -25, -43, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+}
+
+/// IQ3_XXS: eight magnitudes and their negatives.
+pub(crate) struct Iq3Xxs;
+impl Values for Iq3Xxs {
+    const BITS: u32 = 7;
+    const VALUES: [i8; 16] = [4, 12, 20, 28, 36, 44, 52, 62, -4, -12, -20, -28, -36, -44, -52, -62];
+}
+
+/// IQ3_S: eight magnitudes and their negatives.
+pub(crate) struct Iq3S;
+impl Values for Iq3S {
+    const BITS: u32 = 5;
+    const VALUES: [i8; 16] = [1, 3, 5, 7, 9, 11, 13, 15, -1, -3, -5, -7, -9, -11, -13, -15];
 }
 
 #[inline(always)]
 fn halves<S: Simd>(s: S, bytes: &[u8], at: usize) -> S::F32 {
     let halves: [u16; LANES] = bytemuck::pod_read_unaligned(array::<32>(bytes, at));
     s.widen_f16(&halves)
+}
+
+#[inline(always)]
+fn brains<S: Simd>(s: S, bytes: &[u8], at: usize) -> S::F32 {
+    let brains: [u16; LANES] = bytemuck::pod_read_unaligned(array::<32>(bytes, at));
+    s.widen_bf16(&brains)
 }
 
 /// An `f16` scale for each row and chunk.
@@ -223,6 +289,25 @@ impl Scales for FlatMin {
     }
 }
 
+/// A `bf16` scale for each row and each of `G` groups in a chunk. It holds
+/// the powers of two of MXFP4, which `f16` does not.
+pub(crate) struct Brains<const G: usize>;
+impl<const G: usize> Scales for Brains<G> {
+    const CHUNKS: usize = 1;
+    const HEAD: usize = 0;
+    const BYTES: usize = 32 * G;
+    const GROUPS: usize = G;
+    const HAS_MIN: bool = false;
+    #[inline(always)]
+    fn head<S: Simd>(s: S, _: &[u8]) -> [S::F32; 2] {
+        [s.splat(0.0); 2]
+    }
+    #[inline(always)]
+    fn read<S: Simd>(s: S, [zero, _]: [S::F32; 2], bytes: &[u8]) -> [[S::F32; 2]; 2] {
+        [[brains(s, bytes, 0), zero], [brains(s, bytes, 32 * (G - 1)), zero]]
+    }
+}
+
 /// For 256 weights an `f16` scale of scales and one of minimums; for each of
 /// `G` groups in a chunk an unsigned byte of each.
 pub(crate) struct SuperMin<const G: usize>;
@@ -250,9 +335,9 @@ impl<const G: usize> Scales for SuperMin<G> {
 }
 
 /// For 256 weights an `f16` scale of scales; for each of `G` groups in a chunk
-/// a signed byte.
-pub(crate) struct SuperSigned<const G: usize>;
-impl<const G: usize> Scales for SuperSigned<G> {
+/// a signed byte. `PARTS` is what their product is divided by, a power of two.
+pub(crate) struct SuperSigned<const G: usize, const PARTS: u16 = 1>;
+impl<const G: usize, const PARTS: u16> Scales for SuperSigned<G, PARTS> {
     const CHUNKS: usize = 8;
     const HEAD: usize = 32;
     const BYTES: usize = 16 * G;
@@ -260,7 +345,7 @@ impl<const G: usize> Scales for SuperSigned<G> {
     const HAS_MIN: bool = false;
     #[inline(always)]
     fn head<S: Simd>(s: S, bytes: &[u8]) -> [S::F32; 2] {
-        [halves(s, bytes, 0), s.splat(0.0)]
+        [s.mul(halves(s, bytes, 0), s.splat(1.0 / f32::from(PARTS))), s.splat(0.0)]
     }
     #[inline(always)]
     fn read<S: Simd>(s: S, [d, zero]: [S::F32; 2], bytes: &[u8]) -> [[S::F32; 2]; 2] {

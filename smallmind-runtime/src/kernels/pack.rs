@@ -3,9 +3,13 @@
 //! The source of the block formats is ggml's `ggml-common.h` and its
 //! dequantization functions, as published with GGUF.
 
+mod grids;
+mod low_bit;
+
 use super::generic::matmul::{Brain, Float, Half, Single};
 use super::layout::{
-    Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Flat, FlatMin, Nonlinear4, SuperMin, SuperSigned,
+    Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Brains, Flat, FlatMin, Fp4, Iq1, Iq2, Iq3S, Iq3Xxs,
+    Iq4, Lookup, SuperMin, SuperSigned,
 };
 use super::layout::{CHUNK, Codes, PANEL, Scales, array};
 use super::memory::anonymous;
@@ -45,6 +49,18 @@ impl Format {
             Self::Q5_K => (256, 176),
             Self::Q6_K => (256, 210),
             Self::IQ4_XS => (256, 136),
+            Self::IQ2_XXS | Self::TQ2_0 => (256, 66),
+            Self::IQ2_XS => (256, 74),
+            Self::IQ2_S => (256, 82),
+            Self::IQ3_XXS => (256, 98),
+            Self::IQ3_S => (256, 110),
+            Self::IQ1_S => (256, 50),
+            Self::IQ1_M => (256, 56),
+            Self::TQ1_0 => (256, 54),
+            Self::MXFP4 => (32, 17),
+            Self::NVFP4 => (64, 36),
+            Self::Q1_0 => (128, 18),
+            Self::Q2_0 => (64, 18),
         }
     }
 }
@@ -157,12 +173,12 @@ fn pack_panel(format: Format, rows: &[u8], row_bytes: usize, panel: &mut [u8]) {
         }
         return;
     }
+    let units = block / format.unit_len();
     let mut blocks = [const { Block::ZERO }; PANEL];
     for (i, unit) in panel.chunks_exact_mut(format.unit_bytes()).enumerate() {
         for (b, row) in blocks.iter_mut().zip(rows.chunks_exact(row_bytes)) {
-            b.read(format, &row[i * block_bytes..][..block_bytes]);
+            b.read(format, &row[i / units * block_bytes..][..block_bytes], i % units);
         }
-        debug_assert_eq!(block, format.unit_len());
         macro_rules! quantized {
             ($c:ty, $s:ty, ()) => {
                 write_unit::<$c, $s>(&blocks, unit)
@@ -177,9 +193,10 @@ fn pack_panel(format: Format, rows: &[u8], row_bytes: usize, panel: &mut [u8]) {
     }
 }
 
-/// One of ggml's blocks with its parts laid out plainly.
+/// One of ggml's blocks, or a unit of one, with its parts laid out plainly.
 struct Block {
     d: [u8; 2],
+    /// The second scale where there is one for each 16 weights.
     min: [u8; 2],
     /// Of each group of 16 or 32, as the format has it.
     scales: [u8; 16],
@@ -191,7 +208,8 @@ impl Block {
     const ZERO: Self =
         Self { d: [0; 2], min: [0; 2], scales: [0; 16], mins: [0; 16], codes: [0; 256] };
 
-    fn read(&mut self, format: Format, b: &[u8]) {
+    /// Reads the `unit`th unit of the block `b`.
+    fn read(&mut self, format: Format, b: &[u8], unit: usize) {
         match format {
             Format::Q4_0 | Format::IQ4_NL => self.read_flat(b, None, None, 2),
             Format::Q4_1 => self.read_flat(b, Some(2), None, 4),
@@ -209,6 +227,19 @@ impl Block {
             Format::Q5_K => self.read_q45_k(b, Some(array(b, 16)), array(b, 48)),
             Format::Q6_K => self.read_q6_k(b),
             Format::IQ4_XS => self.read_iq4_xs(b),
+            Format::IQ2_XXS => self.read_iq2_xxs(b),
+            Format::IQ2_XS => self.read_iq2_xs(b),
+            Format::IQ2_S => self.read_iq2_s(b),
+            Format::IQ3_XXS => self.read_iq3_xxs(b),
+            Format::IQ3_S => self.read_iq3_s(b),
+            Format::IQ1_S => self.read_iq1_s(b),
+            Format::IQ1_M => self.read_iq1_m(b),
+            Format::TQ1_0 => self.read_tq1_0(b),
+            Format::TQ2_0 => self.read_tq2_0(b),
+            Format::MXFP4 => self.read_mxfp4(b),
+            Format::NVFP4 => self.read_nvfp4(b, unit),
+            Format::Q1_0 => self.read_q1_0(b, unit),
+            Format::Q2_0 => self.read_q2_0(b, unit),
             Format::F32 | Format::F16 | Format::BF16 => {}
         }
     }

@@ -5,8 +5,8 @@ use super::generic::matmul::{self, Brain, Float, Half, QuantizedChunk, Single};
 use super::generic::peaks;
 use super::generic::rows::{self, Gate, RopePairs};
 use super::layout::{
-    Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, CHUNK, Codes, Flat, FlatMin, Nonlinear4, Scales,
-    SuperMin, SuperSigned, unit_bytes,
+    Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Brains, CHUNK, Codes, Flat, FlatMin, Fp4, Iq1, Iq2,
+    Iq3S, Iq3Xxs, Iq4, Lookup, Scales, SuperMin, SuperSigned, unit_bytes,
 };
 use super::level::Level;
 use super::parts::Columns;
@@ -40,6 +40,19 @@ pub(crate) enum Format {
     Q6_K,
     IQ4_NL,
     IQ4_XS,
+    IQ2_XXS,
+    IQ2_XS,
+    IQ2_S,
+    IQ3_XXS,
+    IQ3_S,
+    IQ1_S,
+    IQ1_M,
+    TQ1_0,
+    TQ2_0,
+    MXFP4,
+    NVFP4,
+    Q1_0,
+    Q2_0,
 }
 
 /// Calls a generic function with the codes and scales of a quantized format.
@@ -59,8 +72,20 @@ macro_rules! with_format {
             Format::Q4_K => $quantized!(Bits4, SuperMin<1>, $args),
             Format::Q5_K => $quantized!(Bits5, SuperMin<1>, $args),
             Format::Q6_K => $quantized!(Bits6, SuperSigned<2>, $args),
-            Format::IQ4_NL => $quantized!(Nonlinear4, Flat, $args),
-            Format::IQ4_XS => $quantized!(Nonlinear4, SuperSigned<1>, $args),
+            Format::IQ4_NL => $quantized!(Lookup<Bits4, Iq4>, Flat, $args),
+            Format::IQ4_XS => $quantized!(Lookup<Bits4, Iq4>, SuperSigned<1>, $args),
+            Format::IQ2_XXS => $quantized!(Lookup<Bits3, Iq2>, SuperSigned<1, 8>, $args),
+            Format::IQ2_XS | Format::IQ2_S => {
+                $quantized!(Lookup<Bits3, Iq2>, SuperSigned<2, 8>, $args)
+            }
+            Format::IQ3_XXS => $quantized!(Lookup<Bits4, Iq3Xxs>, SuperSigned<1, 4>, $args),
+            Format::IQ3_S => $quantized!(Lookup<Bits4, Iq3S>, SuperSigned<1>, $args),
+            Format::IQ1_S => $quantized!(Lookup<Bits3, Iq1>, SuperSigned<1, 8>, $args),
+            Format::IQ1_M => $quantized!(Lookup<Bits3, Iq1>, SuperSigned<2, 8>, $args),
+            Format::TQ1_0 | Format::TQ2_0 => $quantized!(Bits2, SuperSigned<1>, $args),
+            Format::MXFP4 => $quantized!(Lookup<Bits4, Fp4>, Brains<1>, $args),
+            Format::NVFP4 => $quantized!(Lookup<Bits4, Fp4>, Brains<2>, $args),
+            Format::Q1_0 | Format::Q2_0 => $quantized!(Bits2, Flat, $args),
         }
     };
 }

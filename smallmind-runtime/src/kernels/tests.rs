@@ -9,7 +9,7 @@ use super::{BLOCK, Block, Format, Gate, Kernels, Level, RopePairs, Softmax, Visi
 use half::{bf16, f16};
 use smallmind_abstractions::CancellationToken;
 
-const FORMATS: [(Format, &str); 15] = [
+const FORMATS: [(Format, &str); 28] = [
     (Format::F32, "F32"),
     (Format::F16, "F16"),
     (Format::BF16, "BF16"),
@@ -25,6 +25,19 @@ const FORMATS: [(Format, &str); 15] = [
     (Format::Q6_K, "Q6_K"),
     (Format::IQ4_NL, "IQ4_NL"),
     (Format::IQ4_XS, "IQ4_XS"),
+    (Format::IQ2_XXS, "IQ2_XXS"),
+    (Format::IQ2_XS, "IQ2_XS"),
+    (Format::IQ2_S, "IQ2_S"),
+    (Format::IQ3_XXS, "IQ3_XXS"),
+    (Format::IQ3_S, "IQ3_S"),
+    (Format::IQ1_S, "IQ1_S"),
+    (Format::IQ1_M, "IQ1_M"),
+    (Format::TQ1_0, "TQ1_0"),
+    (Format::TQ2_0, "TQ2_0"),
+    (Format::MXFP4, "MXFP4"),
+    (Format::NVFP4, "NVFP4"),
+    (Format::Q1_0, "Q1_0"),
+    (Format::Q2_0, "Q2_0"),
 ];
 
 /// SplitMix64 (Steele, Lea and Flood 2014).

@@ -169,7 +169,8 @@ impl Loader<'_> {
         let format = format(view.info.tensor_type).ok_or_else(|| Error::Unsupported {
             file: self.file.path().to_owned(),
             what: format!("tensor '{name}' has type {}", view.info.tensor_type),
-            advice: "use a file of Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS, F16, BF16 or F32"
+            advice: "use a file of Q1_0 to Q8_0, Q2_K to Q6_K, IQ1_S to IQ4_XS, TQ1_0, TQ2_0, \
+                     MXFP4, NVFP4, F16, BF16 or F32"
                 .into(),
         })?;
         self.used.borrow_mut().insert(name.to_owned());
@@ -221,6 +222,19 @@ pub(crate) fn format(tensor_type: TensorType) -> Option<Format> {
         TensorType::Q6_K => Format::Q6_K,
         TensorType::IQ4_NL => Format::IQ4_NL,
         TensorType::IQ4_XS => Format::IQ4_XS,
+        TensorType::IQ2_XXS => Format::IQ2_XXS,
+        TensorType::IQ2_XS => Format::IQ2_XS,
+        TensorType::IQ2_S => Format::IQ2_S,
+        TensorType::IQ3_XXS => Format::IQ3_XXS,
+        TensorType::IQ3_S => Format::IQ3_S,
+        TensorType::IQ1_S => Format::IQ1_S,
+        TensorType::IQ1_M => Format::IQ1_M,
+        TensorType::TQ1_0 => Format::TQ1_0,
+        TensorType::TQ2_0 => Format::TQ2_0,
+        TensorType::MXFP4 => Format::MXFP4,
+        TensorType::NVFP4 => Format::NVFP4,
+        TensorType::Q1_0 => Format::Q1_0,
+        TensorType::Q2_0 => Format::Q2_0,
         _ => return None,
     })
 }
