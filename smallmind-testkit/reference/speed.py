@@ -3,8 +3,9 @@
     python smallmind-testkit/reference/speed.py MODEL.gguf -p 512 -n 128 -d 0 -t 2 -r 5
 
 Needs `pip install llama-cpp-python==0.3.36 numpy`. -p is the prefill of so many
-random tokens, -n the decode of so many, both after -d others; 0 leaves a test
-out. Medians of -r repetitions, after one that does not count.
+random tokens, -n the decode of so many, both after -d others, which are
+prefilled once; 0 leaves a test out. Medians of -r repetitions, after one of at
+most 512 tokens that does not count.
 """
 import argparse
 import json
@@ -30,20 +31,23 @@ random = np.random.default_rng(0)
 def decode(ids):
     for start in range(0, len(ids), 2048):
         part = ids[start : start + 2048]
-        batch = lc.llama_batch_get_one((lc.llama_token * len(part))(*part), len(part))
-        if lc.llama_decode(model.ctx, batch):
+        tokens = (lc.llama_token * len(part))(*part)
+        if lc.llama_decode(model.ctx, lc.llama_batch_get_one(tokens, len(part))):
             raise SystemExit("llama_decode failed")
+
+
+decode(random.integers(0, model.n_vocab(), args.d).tolist())
 
 
 def measure(name, count, run):
     speeds = []
-    for _ in range(args.r + 1 if count else 0):
-        ids = random.integers(0, model.n_vocab(), args.d + count).tolist()
-        model._ctx.kv_cache_clear()
-        decode(ids[: args.d])
+    for length in [min(count, 512)] + [count] * args.r if count else []:
+        ids = random.integers(0, model.n_vocab(), length).tolist()
+        if not model._ctx.kv_cache_seq_rm(-1, args.d, -1):
+            raise SystemExit("llama.cpp cannot take tokens back")
         start = time.perf_counter()
-        run(ids[args.d :])
-        speeds.append(count / (time.perf_counter() - start))
+        run(ids)
+        speeds.append(length / (time.perf_counter() - start))
     depth = f" @ d{args.d}" if args.d else ""
     return {f"{name}{count}{depth}": statistics.median(speeds[1:])} if count else {}
 

@@ -1,14 +1,20 @@
 //! Runs other programs, in the root of the workspace.
 
 use crate::Outcome;
+use std::env;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The root of the workspace.
 pub(crate) fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// Prints a line on standard error.
@@ -19,7 +25,7 @@ pub(crate) fn say(text: &str) {
 
 /// Cargo with some arguments, separated by spaces.
 pub(crate) fn cargo(args: &str) -> Command {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.args(args.split_whitespace()).current_dir(root());
     command

@@ -1,11 +1,11 @@
 //! Whole models, through the binary that users run.
 
-use crate::command::{cargo, output, root, run};
+use crate::command::{cargo, output, root, run, target};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
+use std::{env, fmt, fs};
 
 /// The models of the catalogue that are measured.
 pub(crate) const MODELS: [&str; 2] = ["smollm2-135m", "gemma3-270m"];
@@ -30,6 +30,14 @@ impl Spread {
     }
 }
 
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = f.precision().unwrap_or(1);
+        let Self { median, min, max } = self;
+        write!(f, "{median:.digits$} ({min:.digits$} .. {max:.digits$})")
+    }
+}
+
 /// A row of `smallmind bench --json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
@@ -42,9 +50,7 @@ pub(crate) struct Row {
 /// Builds the binary as it is released.
 pub(crate) fn binary() -> Result<PathBuf, String> {
     run(&mut cargo("build --release -p smallmind-cli"))?;
-    let target =
-        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok(target.join("release").join(format!("smallmind{}", env::consts::EXE_SUFFIX)))
+    Ok(target().join("release").join(format!("smallmind{}", env::consts::EXE_SUFFIX)))
 }
 
 /// Runs the binary and reads the JSON that it prints.

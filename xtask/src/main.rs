@@ -5,7 +5,10 @@ mod ci;
 mod command;
 mod conformance;
 mod endtoend;
+mod options;
+mod peer;
 mod report;
+mod speed;
 mod tidy;
 
 use std::process::ExitCode;
@@ -17,10 +20,15 @@ cargo xtask COMMAND
   ci           everything that must pass: format, house rules, clippy, documentation, tests
   conformance  the tokenizers against llama.cpp's ('conformance --help')
   models       fetches the two models that tests need
-  report       writes reports/BENCHMARKS.md; --peer PYTHON compares with llama.cpp (a Python
-               that has llama-cpp-python), --baseline NAME shows before and after,
-               --rounds N and -r N say how often to measure
-  tidy         the house rules alone";
+  report       measures whole models and writes reports/BENCHMARKS.md; --baseline [NAME]
+               shows before and after
+  tidy         the house rules alone
+
+Of bench and report:
+  --peer [PYTHON]  measures llama.cpp in turn, by a Python that has llama-cpp-python;
+                   sets one up under target/ where none is named
+  --rounds N       how often the two take turns (3)
+  -r N             repetitions of a test in a round (5)";
 
 /// What a command says when it fails.
 type Outcome = Result<(), String>;

@@ -1,6 +1,6 @@
 //! Bar charts as SVG.
 
-use super::speed::Speed;
+use super::Line;
 
 const WIDTH: f64 = 760.0;
 /// Where bars begin, right of their labels.
@@ -20,18 +20,20 @@ struct Chart<'a> {
 }
 
 /// Every chart of the report and its file's name.
-pub(super) fn charts(speeds: &[Speed]) -> [(&'static str, String); 3] {
-    let label = |s: &Speed| format!("{} {}, {} thr.", s.model, s.test, s.threads);
+pub(super) fn charts(lines: &[Line]) -> [(&'static str, String); 3] {
+    let label = |l: &Line| format!("{} {}, {} thr.", l.speed.model, l.speed.test, l.speed.threads);
     let rates = |kind: &str| {
-        let mine = speeds.iter().filter(|s| s.test.starts_with(kind));
-        mine.map(|s| {
-            let peer = s.peer.map(|p| p.median);
-            (label(s), vec![Some(s.ours.median), peer, s.before])
+        let mine = lines.iter().filter(|l| l.speed.test.starts_with(kind));
+        mine.map(|l| {
+            let peer = l.speed.peer.map(|p| p.median);
+            (label(l), vec![Some(l.speed.ours.median), peer, l.before])
         })
         .collect()
     };
-    let shares = speeds.iter().filter_map(|s| Some((label(s), vec![Some(100.0 * s.of_peak?)])));
-    let series = ["SmallMind", "peer", "before"];
+    let shares = lines
+        .iter()
+        .filter_map(|l| Some((label(l), vec![Some(100.0 * l.share.as_ref()?.of_peak)])));
+    let series = ["SmallMind", "llama.cpp", "before"];
     let (prefill, decode) = ("Prefill, tokens a second", "Decode, tokens a second");
     let peak = "Percent of the machine's peak (int8 in prefill, read bandwidth in decode)";
     [

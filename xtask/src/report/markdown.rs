@@ -1,8 +1,8 @@
 //! The report as people read it.
 
-use super::speed::Speed;
+use super::kernels::Products;
 use super::start::Start;
-use super::{Peaks, Report, chart};
+use super::{Line, Peaks, Report, chart};
 use crate::endtoend::Spread;
 
 pub(super) fn write(report: &Report) -> String {
@@ -11,10 +11,11 @@ pub(super) fn write(report: &Report) -> String {
         "# Benchmarks".to_owned(),
         format!(
             "Written by `cargo xtask report`; the numbers are in [benchmarks.json](benchmarks.json). \
-             Speeds are tokens a second: the median of {} rounds, and the slowest and the fastest \
-             round; a round is the median of {} repetitions (at most 2 with 4,096 tokens). Where a \
-             peer (llama.cpp) is given, each round runs both in turn.",
-            report.rounds, report.repetitions
+             Speeds are tokens a second: the median of {} rounds, and the slowest and the fastest. \
+             A round is the median of {} repetitions, of one with 4,096 tokens. In each round \
+             SmallMind and llama.cpp, where it is asked for, run in turn, and the ratio is taken \
+             of the two.",
+            report.effort.rounds, report.effort.repetitions
         ),
         "## Machine".to_owned(),
         format!(
@@ -37,6 +38,14 @@ pub(super) fn write(report: &Report) -> String {
     ];
     let charts = chart::charts(&report.speeds);
     sections.extend(charts.iter().map(|(name, _)| format!("![{name}]({name})")));
+    sections.push("## Kernels".to_owned());
+    sections.push(
+        "Products with a matrix of 512 × 768 on one thread, by criterion (`cargo xtask bench` has \
+         all kernels): GEMM with 64 tokens, GEMV with one. The share is of one thread's FP32 peak \
+         for F32, F16 and BF16, of its int8 peak for the others."
+            .to_owned(),
+    );
+    sections.push(kernels(&report.kernels));
     sections.push("## Start and memory".to_owned());
     sections.push(
         "One process, from start to exit, that continues a prompt of five words by one token, \
@@ -63,36 +72,41 @@ fn peaks(peaks: &[Peaks]) -> String {
     table(&["threads", "read GB/s", "FP32 GFLOP/s", "int8 GOP/s"], rows)
 }
 
-fn spread(s: &Spread) -> String {
-    format!("{:.1} ({:.1} .. {:.1})", s.median, s.min, s.max)
-}
-
 /// The columns of the peer and the baseline are there where they say something.
-fn speeds(speeds: &[Speed]) -> String {
-    let with_peer = speeds.iter().any(|s| s.peer.is_some());
-    let with_before = speeds.iter().any(|s| s.before.is_some());
+fn speeds(lines: &[Line]) -> String {
+    let with_peer = lines.iter().any(|l| l.speed.peer.is_some());
+    let with_before = lines.iter().any(|l| l.before.is_some());
     let mut head = vec!["model", "threads", "test", "SmallMind"];
-    head.extend(with_peer.then_some(["peer", "ratio"]).into_iter().flatten());
+    head.extend(with_peer.then_some(["llama.cpp", "ratio"]).into_iter().flatten());
     head.extend(with_before.then_some(["before", "change"]).into_iter().flatten());
     head.extend(["rate", "of peak"]);
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
-    let rows = speeds.iter().map(|s| {
+    let rows = lines.iter().map(|Line { speed: s, share, before }| {
         let mut cells =
-            vec![s.model.clone(), s.threads.to_string(), s.test.clone(), spread(&s.ours)];
+            vec![s.model.clone(), s.threads.to_string(), s.test.clone(), s.ours.to_string()];
         if with_peer {
-            cells.push(or_none(s.peer.as_ref().map(spread)));
-            cells.push(or_none(s.ratio.map(|r| format!("{r:.2}×"))));
+            cells.push(or_none(s.peer.map(|p| p.to_string())));
+            cells.push(or_none(s.ratio.map(|r| format!("{r:.2}"))));
         }
         if with_before {
-            cells.push(or_none(s.before.map(|b| format!("{b:.1}"))));
-            cells.push(or_none(s.before.map(|b| format!("{:.2}×", s.ours.median / b))));
+            cells.push(or_none(before.map(|b| format!("{b:.1}"))));
+            cells.push(or_none(before.map(|b| format!("{:.2}", s.ours.median / b))));
         }
         let unit = if s.test.starts_with("pp") { "GOP/s" } else { "GB/s" };
-        cells.push(or_none(s.rate.map(|r| format!("{r:.1} {unit}"))));
-        cells.push(or_none(s.of_peak.map(|p| format!("{:.0}%", 100.0 * p))));
+        let share = share.as_ref();
+        cells.push(or_none(share.map(|s| format!("{:.1} {unit}", s.rate))));
+        cells.push(or_none(share.map(|s| format!("{:.0}%", 100.0 * s.of_peak))));
         cells
     });
     table(&head, rows)
+}
+
+fn kernels(products: &[Products]) -> String {
+    let rows = products.iter().map(|p| {
+        let (gemm, gemv) = (format!("{:.1}", p.gemm), format!("{:.1}", p.gemv));
+        vec![p.tensor_type.clone(), gemm, format!("{:.0}%", 100.0 * p.of_peak), gemv]
+    });
+    table(&["type", "GEMM GOP/s", "of peak", "GEMV GOP/s"], rows)
 }
 
 fn starts(starts: &[Start]) -> String {

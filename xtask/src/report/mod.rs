@@ -1,27 +1,23 @@
 //! `cargo xtask report`: measures, and writes `reports/`.
 
 mod chart;
+mod kernels;
 mod machine;
 mod markdown;
-mod speed;
+mod share;
 mod start;
 
 use crate::Outcome;
 use crate::command::{root, say};
 use crate::endtoend::{self, MODELS, Row, binary, json};
+use crate::options::Options;
+use crate::speed::{self, Effort, Speed};
+use kernels::Products;
 use machine::Machine;
 use serde::{Deserialize, Serialize};
-use speed::Speed;
+use share::{Share, Work};
 use start::Start;
-
-/// What the command line asks for.
-struct Options<'a> {
-    /// A Python that has llama-cpp-python, to measure llama.cpp in turn.
-    peer: Option<&'a str>,
-    baseline: Option<&'a str>,
-    rounds: usize,
-    repetitions: usize,
-}
+use std::path::Path;
 
 /// A row of `smallmind bench --peaks --json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,19 +28,33 @@ struct Peaks {
     int8_gop_s: f64,
 }
 
+/// A speed and what it is held against.
+#[derive(Debug, Serialize)]
+struct Line {
+    #[serde(flatten)]
+    speed: Speed,
+    share: Option<Share>,
+    /// The baseline's median.
+    before: Option<f64>,
+}
+
 /// Everything the report says.
 #[derive(Debug, Serialize)]
 struct Report {
     machine: Machine,
     peaks: Vec<Peaks>,
-    rounds: usize,
-    repetitions: usize,
-    speeds: Vec<Speed>,
+    #[serde(flatten)]
+    effort: Effort,
+    speeds: Vec<Line>,
+    kernels: Vec<Products>,
     starts: Vec<Start>,
 }
 
 pub(crate) fn run(args: &[&str]) -> Outcome {
-    let options = parse(args)?;
+    let options = Options::parse(args)?;
+    if let Some(other) = options.others.first() {
+        return Err(format!("report has no option {other}"));
+    }
     let before = options.baseline.map_or_else(|| Ok(Vec::new()), endtoend::load)?;
     let report = measure(&options, &before)?;
     let folder = root().join("reports");
@@ -58,41 +68,29 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     Ok(())
 }
 
-fn parse<'a>(args: &[&'a str]) -> Result<Options<'a>, String> {
-    let mut options = Options { peer: None, baseline: None, rounds: 3, repetitions: 5 };
-    let mut args = args.iter();
-    while let Some(&arg) = args.next() {
-        let value = *args.next().ok_or_else(|| format!("{arg} needs a value"))?;
-        let count = || match value.parse() {
-            Ok(n) if n > 0 => Ok(n),
-            _ => Err(format!("{arg} is a number above 0, not {value}")),
-        };
-        match arg {
-            "--peer" => options.peer = Some(value),
-            "--baseline" => options.baseline = Some(value),
-            "--rounds" => options.rounds = count()?,
-            "-r" => options.repetitions = count()?,
-            _ => return Err(format!("report has no option {arg}")),
-        }
-    }
-    Ok(options)
+fn measure(options: &Options<'_>, before: &[Row]) -> Result<Report, String> {
+    let (binary, effort) = (binary()?, options.effort);
+    let peaks: Vec<Peaks> = json(&binary, "bench --peaks -t 1,2 --json")?;
+    let speeds = speed::measure(&binary, options.peer.as_ref(), effort)?;
+    let speeds = lines(speeds, &binary, &peaks, before)?;
+    let kernels = kernels::measure(&peaks)?;
+    let starts = MODELS.iter().map(|m| Start::measure(&binary, m)).collect::<Result<_, _>>()?;
+    Ok(Report { machine: Machine::this()?, peaks, effort, speeds, kernels, starts })
 }
 
-fn measure(options: &Options<'_>, before: &[Row]) -> Result<Report, String> {
-    let binary = binary()?;
-    let peaks: Vec<Peaks> = json(&binary, "bench --peaks -t 1,2 --json")?;
-    let (mut speeds, mut starts) = (Vec::new(), Vec::new());
-    for model in MODELS {
-        starts.push(Start::measure(&binary, model)?);
-        speeds.extend(speed::measure(&binary, model, options)?);
-    }
-    let work = MODELS.map(|m| speed::Work::of(&binary, m));
-    for (model, work) in MODELS.iter().zip(work) {
-        let work = work?;
-        for speed in speeds.iter_mut().filter(|s: &&mut Speed| s.model == *model) {
-            speed.relate(&work, &peaks, before);
-        }
-    }
-    let (rounds, repetitions) = (options.rounds, options.repetitions);
-    Ok(Report { machine: Machine::this()?, peaks, rounds, repetitions, speeds, starts })
+/// Holds speeds against the machine's peaks and the baseline.
+fn lines(
+    speeds: Vec<Speed>,
+    binary: &Path,
+    peaks: &[Peaks],
+    before: &[Row],
+) -> Result<Vec<Line>, String> {
+    let line = |speed: Speed| {
+        let same =
+            |r: &&Row| r.model == speed.model && r.threads == speed.threads && r.test == speed.test;
+        let before = before.iter().find(same).map(|r| r.tokens_per_second.median);
+        let share = Share::of(&speed, &Work::of(binary, &speed.model)?, peaks);
+        Ok(Line { speed, share, before })
+    };
+    speeds.into_iter().map(line).collect()
 }
