@@ -3,8 +3,8 @@
     python smallmind-testkit/reference/speed.py MODEL.gguf -p 512 -n 128 -d 0 -t 2 -r 5
 
 Needs `pip install llama-cpp-python==0.3.36 numpy`. -p is the prefill of so many
-random tokens, -n the decode of so many, both after -d others, which are
-prefilled once; 0 leaves a test out. Medians of -r repetitions, after one of at
+random tokens, -n the decode of so many, both after -d others, whose prefill is
+measured once; 0 leaves a test out. Medians of -r repetitions, after one of at
 most 512 tokens that does not count.
 """
 import argparse
@@ -36,22 +36,25 @@ def decode(ids):
             raise SystemExit("llama_decode failed")
 
 
-decode(random.integers(0, model.n_vocab(), args.d).tolist())
-
-
-def measure(name, count, run):
+def measure(count, past, repetitions, run):
     speeds = []
-    for length in [min(count, 512)] + [count] * args.r if count else []:
+    for length in [min(count, 512)] + [count] * repetitions:
         ids = random.integers(0, model.n_vocab(), length).tolist()
-        if not model._ctx.kv_cache_seq_rm(-1, args.d, -1):
+        if not model._ctx.kv_cache_seq_rm(-1, past, -1):
             raise SystemExit("llama.cpp cannot take tokens back")
         start = time.perf_counter()
         run(ids)
         speeds.append(length / (time.perf_counter() - start))
-    depth = f" @ d{args.d}" if args.d else ""
-    return {f"{name}{count}{depth}": statistics.median(speeds[1:])} if count else {}
+    return statistics.median(speeds[1:])
 
 
-results = measure("pp", args.p, decode)
-results |= measure("tg", args.n, lambda ids: [decode([i]) for i in ids])
+results = {}
+depth = f" @ d{args.d}" if args.d else ""
+if args.d:
+    results[f"pp{args.d}"] = measure(args.d, 0, 1, decode)
+if args.p:
+    results[f"pp{args.p}{depth}"] = measure(args.p, args.d, args.r, decode)
+if args.n:
+    one_by_one = lambda ids: [decode([i]) for i in ids]
+    results[f"tg{args.n}{depth}"] = measure(args.n, args.d, args.r, one_by_one)
 print(json.dumps(results))

@@ -47,6 +47,32 @@ pub(crate) struct Row {
     pub(crate) tokens_per_second: Spread,
 }
 
+/// A row of `smallmind bench --peaks --json`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Peaks {
+    pub(crate) threads: usize,
+    pub(crate) read_gb_s: f64,
+    pub(crate) f32_gflop_s: f64,
+    pub(crate) int8_gop_s: f64,
+}
+
+impl Peaks {
+    pub(crate) fn measure(binary: &Path, threads: usize) -> Result<Self, String> {
+        let rows: Vec<Self> = json(binary, &format!("bench --peaks -t {threads} --json"))?;
+        rows.into_iter().next().ok_or_else(|| "smallmind bench shows no peaks".to_owned())
+    }
+
+    /// The higher ones of both: what else the machine does only lowers them.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self {
+            threads: self.threads,
+            read_gb_s: self.read_gb_s.max(other.read_gb_s),
+            f32_gflop_s: self.f32_gflop_s.max(other.f32_gflop_s),
+            int8_gop_s: self.int8_gop_s.max(other.int8_gop_s),
+        }
+    }
+}
+
 /// Builds the binary as it is released.
 pub(crate) fn binary() -> Result<PathBuf, String> {
     run(&mut cargo("build --release -p smallmind-cli"))?;

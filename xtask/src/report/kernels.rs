@@ -1,7 +1,7 @@
 //! Products of every type of tensor, by criterion.
 
-use super::Peaks;
 use crate::command::{cargo, run, target};
+use crate::endtoend::Peaks;
 use serde::Serialize;
 use serde_json::Value;
 use smallmind_runtime::Level;
@@ -20,11 +20,12 @@ pub(super) struct Products {
     pub(super) gemv: f64,
 }
 
-pub(super) fn measure(peaks: &[Peaks]) -> Result<Vec<Products>, String> {
+pub(super) fn measure(binary: &Path) -> Result<Vec<Products>, String> {
     let level = Level::ALL.into_iter().rfind(|l| l.is_available()).unwrap_or(Level::Scalar);
     let filter = format!("^gem[mv]/.*/{level}$");
+    let peaks = Peaks::measure(binary, 1)?;
     run(cargo("bench -p smallmind-benches --bench matmul --").arg(filter))?;
-    let peaks = peaks.iter().find(|p| p.threads == 1).ok_or("the peaks lack one thread")?;
+    let peaks = peaks.max(Peaks::measure(binary, 1)?);
     let gemm = target().join("criterion/gemm");
     let failed = |e| format!("cannot read {}: {e}", gemm.display());
     let mut types = Vec::new();

@@ -2,8 +2,9 @@
 
 use super::kernels::Products;
 use super::start::Start;
-use super::{Line, Peaks, Report, chart};
-use crate::endtoend::Spread;
+use super::{Line, Report, chart};
+use crate::endtoend::{Peaks, Spread};
+use std::collections::BTreeMap;
 
 pub(super) fn write(report: &Report) -> String {
     let m = &report.machine;
@@ -12,9 +13,9 @@ pub(super) fn write(report: &Report) -> String {
         format!(
             "Written by `cargo xtask report`; the numbers are in [benchmarks.json](benchmarks.json). \
              Speeds are tokens a second: the median of {} rounds, and the slowest and the fastest. \
-             A round is the median of {} repetitions, of one with 4,096 tokens. In each round \
-             SmallMind and llama.cpp, where it is asked for, run in turn, and the ratio is taken \
-             of the two.",
+             A round is the median of {} repetitions; with 4,096 tokens there is one of one. In each \
+             round SmallMind and llama.cpp, where it is asked for, run in turn, and the ratio is \
+             taken of the two.",
             report.effort.rounds, report.effort.repetitions
         ),
         "## Machine".to_owned(),
@@ -27,12 +28,12 @@ pub(super) fn write(report: &Report) -> String {
             m.rustc,
             m.commit
         ),
-        "Its peaks, measured in the same run:".to_owned(),
-        peaks(&report.peaks),
+        "The most it did of what could limit a model, measured between the rounds:".to_owned(),
+        peaks(&report.speeds),
         "## Speed".to_owned(),
         "pp512 is the prefill of 512 tokens, tg128 the decode of 128, @ d4096 after 4,096 others. \
          The rate counts the matrices alone: GOP/s of the layers in prefill, GB/s of all weights \
-         read in decode; its share is of the int8 or the bandwidth peak above."
+         read in decode; its share is of the int8 or the bandwidth peak of the same rounds; weights that a cache holds in part can exceed the latter."
             .to_owned(),
         speeds(&report.speeds),
     ];
@@ -64,8 +65,13 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     [line(&head), rule].into_iter().chain(rows).collect::<Vec<_>>().join("\n")
 }
 
-fn peaks(peaks: &[Peaks]) -> String {
-    let rows = peaks.iter().map(|p| {
+/// The highest of all rounds.
+fn peaks(lines: &[Line]) -> String {
+    let mut most = BTreeMap::<usize, Peaks>::new();
+    for peaks in lines.iter().map(|l| l.speed.peaks) {
+        most.entry(peaks.threads).and_modify(|m| *m = m.max(peaks)).or_insert(peaks);
+    }
+    let rows = most.values().map(|p| {
         let rates = [p.read_gb_s, p.f32_gflop_s, p.int8_gop_s].map(|r| format!("{r:.1}"));
         [vec![p.threads.to_string()], rates.to_vec()].concat()
     });

@@ -9,24 +9,15 @@ mod start;
 
 use crate::Outcome;
 use crate::command::{root, say};
-use crate::endtoend::{self, MODELS, Row, binary, json};
+use crate::endtoend::{self, MODELS, Row, binary};
 use crate::options::Options;
 use crate::speed::{self, Effort, Speed};
 use kernels::Products;
 use machine::Machine;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use share::{Share, Work};
 use start::Start;
 use std::path::Path;
-
-/// A row of `smallmind bench --peaks --json`.
-#[derive(Debug, Serialize, Deserialize)]
-struct Peaks {
-    threads: usize,
-    read_gb_s: f64,
-    f32_gflop_s: f64,
-    int8_gop_s: f64,
-}
 
 /// A speed and what it is held against.
 #[derive(Debug, Serialize)]
@@ -42,7 +33,6 @@ struct Line {
 #[derive(Debug, Serialize)]
 struct Report {
     machine: Machine,
-    peaks: Vec<Peaks>,
     #[serde(flatten)]
     effort: Effort,
     speeds: Vec<Line>,
@@ -70,26 +60,20 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
 
 fn measure(options: &Options<'_>, before: &[Row]) -> Result<Report, String> {
     let (binary, effort) = (binary()?, options.effort);
-    let peaks: Vec<Peaks> = json(&binary, "bench --peaks -t 1,2 --json")?;
     let speeds = speed::measure(&binary, options.peer.as_ref(), effort)?;
-    let speeds = lines(speeds, &binary, &peaks, before)?;
-    let kernels = kernels::measure(&peaks)?;
+    let speeds = lines(speeds, &binary, before)?;
+    let kernels = kernels::measure(&binary)?;
     let starts = MODELS.iter().map(|m| Start::measure(&binary, m)).collect::<Result<_, _>>()?;
-    Ok(Report { machine: Machine::this()?, peaks, effort, speeds, kernels, starts })
+    Ok(Report { machine: Machine::this()?, effort, speeds, kernels, starts })
 }
 
-/// Holds speeds against the machine's peaks and the baseline.
-fn lines(
-    speeds: Vec<Speed>,
-    binary: &Path,
-    peaks: &[Peaks],
-    before: &[Row],
-) -> Result<Vec<Line>, String> {
+/// Holds speeds against the peaks and the baseline.
+fn lines(speeds: Vec<Speed>, binary: &Path, before: &[Row]) -> Result<Vec<Line>, String> {
     let line = |speed: Speed| {
         let same =
             |r: &&Row| r.model == speed.model && r.threads == speed.threads && r.test == speed.test;
         let before = before.iter().find(same).map(|r| r.tokens_per_second.median);
-        let share = Share::of(&speed, &Work::of(binary, &speed.model)?, peaks);
+        let share = Share::of(&speed, &Work::of(binary, &speed.model)?);
         Ok(Line { speed, share, before })
     };
     speeds.into_iter().map(line).collect()

@@ -1,6 +1,5 @@
 //! Speeds as a share of what the machine does at most.
 
-use super::Peaks;
 use crate::endtoend::json;
 use crate::speed::Speed;
 use serde::Serialize;
@@ -50,11 +49,10 @@ pub(super) struct Share {
 
 impl Share {
     /// At a depth the cache is read too, so weights alone would say little.
-    pub(super) fn of(speed: &Speed, work: &Work, peaks: &[Peaks]) -> Option<Self> {
-        let peaks = peaks.iter().find(|p| p.threads == speed.threads)?;
+    pub(super) fn of(speed: &Speed, work: &Work) -> Option<Self> {
         let (each, peak) = match &speed.test {
-            t if t.starts_with("pp") => (work.operations, peaks.int8_gop_s),
-            t if !t.contains('@') => (work.bytes, peaks.read_gb_s),
+            t if t.starts_with("pp") => (work.operations, speed.peaks.int8_gop_s),
+            t if !t.contains('@') => (work.bytes, speed.peaks.read_gb_s),
             _ => return None,
         };
         let rate = each * speed.ours.median / 1e9;
