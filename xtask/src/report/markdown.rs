@@ -33,7 +33,8 @@ pub(super) fn write(report: &Report) -> String {
         "## Speed".to_owned(),
         "pp512 is the prefill of 512 tokens, tg128 the decode of 128, @ d4096 after 4,096 others. \
          The rate counts the matrices alone: GOP/s of the layers in prefill, GB/s of all weights \
-         read in decode; its share is of the int8 or the bandwidth peak of the same rounds; weights that a cache holds in part can exceed the latter."
+         read in decode; its share is of the int8 or the bandwidth peak of the same rounds. Weights \
+         that a cache holds in part can exceed the latter."
             .to_owned(),
         speeds(&report.speeds),
     ];
