@@ -55,6 +55,13 @@ pub enum Error {
         /// What is there.
         found: String,
     },
+    /// A `tokenizer.json` has what GGUF has not, or the other way round.
+    #[cfg(feature = "hf")]
+    #[error("tokenizer.json {what}")]
+    TokenizerJson {
+        /// What it has or lacks.
+        what: String,
+    },
     /// Something is wrong or odd, and the factory is strict.
     #[error("{0}")]
     Strict(Diagnostic),
@@ -77,6 +84,8 @@ impl Error {
             Self::UnknownPreTokenizer { .. } => reason::PRETOKENIZER_UNKNOWN,
             Self::SpecialToken { .. } => reason::SPECIAL_ID_OUT_OF_RANGE,
             Self::Charsmap { .. } => reason::CHARSMAP_INVALID,
+            #[cfg(feature = "hf")]
+            Self::TokenizerJson { .. } => reason::TOKENIZER_JSON_UNSUPPORTED,
             Self::Strict(issue) => issue.code,
         }
     }

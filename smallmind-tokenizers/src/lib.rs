@@ -23,6 +23,8 @@ mod bytes;
 mod error;
 mod factory;
 mod findings;
+#[cfg(feature = "hf")]
+pub mod hf;
 mod merge;
 mod model;
 mod parallel;

@@ -38,3 +38,6 @@ pub const TOKEN_TYPE_OVERRIDDEN: ReasonCode = ReasonCode::new("TOKENIZER_TOKEN_T
 pub const CHARSMAP_INVALID: ReasonCode = ReasonCode::new("TOKENIZER_CHARSMAP_INVALID");
 /// The model has no vocabulary and takes ids alone.
 pub const NO_VOCABULARY: ReasonCode = ReasonCode::new("TOKENIZER_NO_VOCABULARY");
+/// A `tokenizer.json` has what GGUF has not.
+#[cfg(feature = "hf")]
+pub const TOKENIZER_JSON_UNSUPPORTED: ReasonCode = ReasonCode::new("TOKENIZER_JSON_UNSUPPORTED");

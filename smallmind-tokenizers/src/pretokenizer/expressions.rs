@@ -30,7 +30,10 @@ pub(super) enum Scan {
 #[derive(Debug)]
 pub(super) struct Expression {
     /// What it means. `None` where no regular expression says it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the definition that tests scan with"))]
+    #[cfg_attr(
+        not(any(test, feature = "hf")),
+        expect(dead_code, reason = "the definition that tests scan with")
+    )]
     pub(super) definition: Option<&'static str>,
     pub(super) scan: Scan,
 }

@@ -89,16 +89,29 @@ pub(crate) fn names() -> Vec<&'static str> {
     names
 }
 
+/// The names of each rule.
+#[cfg(feature = "hf")]
+pub(crate) fn rules() -> impl Iterator<Item = &'static [&'static str]> {
+    RULES.iter().map(|rule| rule.names)
+}
+
+/// The regular expressions of a rule; `None` for what none says.
+#[cfg(feature = "hf")]
+pub(crate) fn definitions(name: &str) -> Result<impl Iterator<Item = Option<&'static str>>, Error> {
+    Ok(rule(name)?.expressions.iter().map(|expression| expression.definition))
+}
+
+fn rule(name: &str) -> Result<&'static rules::Rule, Error> {
+    RULES.iter().find(|r| r.names.contains(&name)).ok_or_else(|| Error::UnknownPreTokenizer {
+        found: name.escape_debug().to_string(),
+        supported: names().join(", "),
+    })
+}
+
 impl PreTokenizer {
     /// The rule with a name.
     pub(crate) fn named(name: &str) -> Result<Self, Error> {
-        let rule = RULES.iter().find(|r| r.names.contains(&name)).ok_or_else(|| {
-            Error::UnknownPreTokenizer {
-                found: name.escape_debug().to_string(),
-                supported: names().join(", "),
-            }
-        })?;
-        Ok(Self::new(rule.expressions))
+        Ok(Self::new(rule(name)?.expressions))
     }
 
     fn new(expressions: &[&Expression]) -> Self {
