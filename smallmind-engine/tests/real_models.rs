@@ -25,6 +25,7 @@ struct Reference {
 struct Quantized {
     difference: f64,
     agreement: f64,
+    divergence: f64,
 }
 
 /// A continuation, and how far each of its tokens was ahead of the second.
@@ -58,13 +59,16 @@ fn check(name: &str, reference: &str) {
     assert!(reference.greedy.len() >= 12);
     reference.greedy.iter().for_each(|greedy| check_greedy(&engine, greedy));
 
+    let fast_engine = load(Precision::Int8);
     let exact = Deviation::of(&engine, CacheType::F32, &reference.logits);
     assert!(exact.positions >= 500, "{exact:?}");
     assert!(exact.agreement >= 0.99 && exact.difference <= 0.1, "{exact:?}");
-    let fast = Deviation::of(&load(Precision::Int8), CacheType::F16, &reference.logits);
+    let fast = Deviation::of(&fast_engine, CacheType::F16, &reference.logits);
     let theirs = &reference.quantized;
     assert!(fast.difference <= theirs.difference, "{fast:?} {theirs:?}");
     assert!(fast.agreement >= theirs.agreement - 0.01, "{fast:?} {theirs:?}");
+    let divergence = divergence(&engine, &fast_engine, &reference.logits);
+    assert!(divergence > 0.0 && divergence <= theirs.divergence, "{divergence} {theirs:?}");
 }
 
 /// The same ids, or two that were nearly equal where they first differ.
@@ -93,11 +97,10 @@ struct Deviation {
 impl Deviation {
     fn of(engine: &Engine, cache: CacheType, texts: &[TopLogits]) -> Self {
         let (mut positions, mut agreed, mut sum) = (0, 0, 0.0);
-        let (model, never) = (engine.model(), CancellationToken::new());
+        let vocab_size = engine.model().config().vocab_size;
         for text in texts {
-            let mut context = model.new_context_with(text.ids.len(), cache).unwrap();
-            let logits = model.forward(&mut context, &text.ids, Logits::All, &never).unwrap();
-            let rows = logits.chunks_exact(model.config().vocab_size);
+            let logits = logits(engine, cache, &text.ids);
+            let rows = logits.chunks_exact(vocab_size);
             for (row, (ids, expected)) in rows.zip(text.top.iter().zip(&text.logits)) {
                 let best = (0..).zip(row).max_by(|a: &(TokenId, _), b| a.1.total_cmp(b.1));
                 positions += 1;
@@ -110,6 +113,41 @@ impl Deviation {
         let count = f64::from(positions);
         Self { positions, difference: sum / count, agreement: f64::from(agreed) / count }
     }
+}
+
+fn logits(engine: &Engine, cache: CacheType, ids: &[TokenId]) -> Vec<f32> {
+    let mut context = engine.model().new_context_with(ids.len(), cache).unwrap();
+    let never = CancellationToken::new();
+    engine.model().forward(&mut context, ids, Logits::All, &never).unwrap().to_vec()
+}
+
+/// The mean Kullback-Leibler divergence of what 8-bit activations predict from
+/// what exact ones do, in nats a token.
+fn divergence(exact: &Engine, fast: &Engine, texts: &[TopLogits]) -> f64 {
+    let (mut sum, mut count) = (0.0, 0);
+    for text in texts {
+        let exact_logits = logits(exact, CacheType::F32, &text.ids);
+        let fast_logits = logits(fast, CacheType::F16, &text.ids);
+        let vocab_size = exact.model().config().vocab_size;
+        let rows = exact_logits.chunks_exact(vocab_size).zip(fast_logits.chunks_exact(vocab_size));
+        for (exact, fast) in rows {
+            let (all, others) = (log_sum(exact), log_sum(fast));
+            let terms = exact.iter().zip(fast).map(|(p, q)| {
+                let (p, q) = (f64::from(*p) - all, f64::from(*q) - others);
+                p.exp() * (p - q)
+            });
+            sum += terms.sum::<f64>();
+            count += 1;
+        }
+    }
+    sum / f64::from(count)
+}
+
+/// `ln Σ exp(logit)`.
+fn log_sum(logits: &[f32]) -> f64 {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|l| f64::from(l - most).exp()).sum();
+    f64::from(most) + sum.ln()
 }
 
 #[test]

@@ -11,8 +11,9 @@ parsed, and BOS added where the model wants it. The file has
             where the model ended), and by how much each token's logit lay above
             the second
     logits  for three texts, by position: the ten highest logits
-    quantized  the same as greedy, and how far the ten logits are off on average
-            and how often the best is the same, of llama.cpp with the file as it is
+    quantized  of llama.cpp with the file as it is: the same as greedy, how far the
+            ten logits are off on average, how often the best is the same, and
+            the mean Kullback-Leibler divergence from float32, in nats a token
 
 Greedy and logits are computed with a float32 copy of the weights. With the
 quantized weights llama.cpp rounds activations to 8 bits, and such rounding
@@ -110,16 +111,29 @@ def logits(model, text):
     }
 
 
-def quantized(model, texts):
-    off, agreed = [], []
+def log_softmax(scores):
+    scores = scores.astype(np.float64)
+    scores -= scores.max(-1, keepdims=True)
+    return scores - np.log(np.exp(scores).sum(-1, keepdims=True))
+
+
+def divergence(exact, other):
+    p, q = log_softmax(exact), log_softmax(other)
+    return (np.exp(p) * (p - q)).sum(-1)
+
+
+def quantized(model, exact, texts):
+    off, agreed, divergences = [], [], []
     for text in texts:
         scores, top = rows(model, text["ids"]), np.array(text["top"])
         off.append(np.abs(np.take_along_axis(scores, top, -1) - text["logits"]))
         agreed.append(scores.argmax(-1) == top[:, 0])
+        divergences.append(divergence(rows(exact, text["ids"]), scores))
     return {
         "greedy": [greedy(model, prompt) for prompt in prompts],
         "difference": round(float(np.concatenate(off).mean()), 4),
         "agreement": round(float(np.concatenate(agreed).mean()), 4),
+        "divergence": round(float(np.concatenate(divergences).mean()), 5),
     }
 
 
@@ -135,7 +149,7 @@ out = {
     "greedy": [greedy(exact, prompt) for prompt in prompts],
     "logits": [logits(exact, text) for text in TEXTS],
 }
-out["quantized"] = quantized(model, out["logits"])
+out["quantized"] = quantized(model, exact, out["logits"])
 root = pathlib.Path(__file__).parents[2]
 target = root / f"smallmind-engine/tests/data/{name}.json"
 target.write_text(json.dumps(out, ensure_ascii=False, separators=(",", ":")) + "\n")

@@ -7,8 +7,8 @@ use std::str::FromStr;
 /// Weights in floating point take them as they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
-    /// Values rounded to 8 bits, 32 to a scale, as llama.cpp does: the
-    /// fastest.
+    /// Values rounded to 8 bits, 32 to a scale, as llama.cpp does, but for
+    /// those that logits are computed from: the fastest.
     #[default]
     Int8,
     /// What rounding to 8 bits leaves is rounded to 8 bits more and multiplied

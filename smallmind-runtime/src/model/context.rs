@@ -34,6 +34,9 @@ pub(super) struct Buffers {
     pub(super) outputs: Vec<f32>,
     pub(super) logits: Vec<f32>,
     pub(super) activations: Activations,
+    /// Of the output matrix: what is rounded there shows in the logits at
+    /// once, and few rows are computed.
+    pub(super) output_activations: Activations,
     pub(super) attention: Attention,
     pub(super) rows: Vec<Mutex<Vec<f32>>>,
 }

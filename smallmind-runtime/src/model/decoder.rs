@@ -219,13 +219,13 @@ fn logits(model: &Model, compute: Compute<'_>, b: &mut Buffers, rows: usize) {
         weight: &weights.output_norm,
         epsilon: config.norm_epsilon,
     };
-    b.activations.fill(compute, source, &[output]);
+    b.output_activations.fill(compute, source, &[output]);
     let first = b.logits.len();
     b.logits.resize(first + rows * config.vocab_size, 0.0);
     let (bias, out) = (weights.output_bias.as_deref(), &mut b.logits[first..]);
     matmul(
         compute,
-        &b.activations,
+        &b.output_activations,
         &mut [Product { weights: output, bias, out, accumulate: false }],
     );
 }

@@ -155,6 +155,7 @@ impl Model {
                 .map(|_| RopeTable::new(config, config.rope_local, factors, capacity)),
             buffers: Buffers {
                 activations: Activations::new(self.precision),
+                output_activations: Activations::new(Precision::Int16),
                 ..Default::default()
             },
             model: self.id,
