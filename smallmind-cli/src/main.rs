@@ -5,6 +5,7 @@ mod error;
 mod interrupt;
 mod models;
 mod output;
+mod tokenizer;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;

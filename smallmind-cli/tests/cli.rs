@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
-use smallmind_testkit::model_path;
+use smallmind_testkit::{model_path, tiny_model};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -122,6 +122,31 @@ fn inspect_tells_everything() {
     assert_eq!(json["tokenizer"]["vocab_size"], 49152);
     let table = stdout(&["inspect", &smollm2()], b"");
     assert!(table.contains("blk.0.attn_q.weight") && table.contains("[576, 576]"));
+}
+
+#[test]
+fn findings_on_a_tokenizer_are_shown_and_can_be_refused() {
+    let mut file = tiny_model("llama");
+    file.remove("tokenizer.ggml.pre");
+    let path = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(path.path(), file.bytes()).unwrap();
+    let model = path.path().display().to_string();
+    let code = "TOKENIZER_PRETOKENIZER_MISSING";
+    assert!(stdout(&["inspect", &model], b"").contains(code));
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout(&["inspect", &model, "--json"], b"")).unwrap();
+    assert_eq!(json["tokenizer"]["issues"][0]["code"], code);
+    assert_eq!(json["tokenizer"]["issues"][0]["severity"], "warning");
+    let chosen = stdout(&["inspect", &model, "--pre-tokenizer", "qwen2"], b"");
+    assert!(chosen.contains("pre-tokenizer qwen2"), "{chosen}");
+    for args in
+        [&["tokenize", "--strict", "--model", &model][..], &["run", "--strict", &model, "x"]]
+    {
+        let refused = output(args, b"x");
+        assert_eq!(refused.status.code(), Some(1));
+        let stderr = String::from_utf8(refused.stderr).unwrap();
+        assert!(stderr.contains("'tokenizer.ggml.pre' is not there"), "{stderr}");
+    }
 }
 
 #[test]

@@ -16,6 +16,9 @@ pub struct EngineOptions {
     pub threads: Option<usize>,
     /// How exactly products with quantized weights are computed.
     pub precision: Precision,
+    /// What builds the tokenizer: how strict it is, and which rule cuts text
+    /// where the file names none that is known.
+    pub tokenizer: GgufTokenizerFactory,
 }
 
 /// A loaded model with its tokenizer. Clones share it.
@@ -52,7 +55,7 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<Self, Error> {
         let file = GgufFile::open(path.as_ref())?;
-        let tokenizer = GgufTokenizerFactory::new().build(file.metadata())?;
+        let tokenizer = options.tokenizer.build(file.metadata())?;
         let load =
             LoadOptions { threads: options.threads, precision: options.precision, kernels: None };
         let model = Model::load(&file, &load, cancel)?;

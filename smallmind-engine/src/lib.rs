@@ -24,4 +24,5 @@ pub use engine::{Engine, EngineOptions};
 pub use error::Error;
 pub use session::{InferenceSession, SessionOptions};
 pub use smallmind_runtime::{CacheType, Precision};
+pub use smallmind_tokenizers::GgufTokenizerFactory;
 pub use stream::GenerationStream;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 use smallmind_abstractions::{CancellationToken, ReasonCode};
-use smallmind_engine::{Engine, EngineOptions, Error};
+use smallmind_engine::{Engine, EngineOptions, Error, GgufTokenizerFactory};
 use smallmind_testkit::{Gguf, Value, tiny_model};
 use smallmind_tokenizers::reason;
 
@@ -14,18 +14,29 @@ const PRE: &str = "tokenizer.ggml.pre";
 
 /// The codes that loading a changed model gives: of findings, or of the error.
 fn codes(name: &str, change: impl FnOnce(&mut Gguf)) -> Vec<ReasonCode> {
+    codes_with(GgufTokenizerFactory::new(), name, change)
+}
+
+fn codes_with(
+    tokenizer: GgufTokenizerFactory,
+    name: &str,
+    change: impl FnOnce(&mut Gguf),
+) -> Vec<ReasonCode> {
     let mut file = tiny_model(name);
     change(&mut file);
     let path = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&path, file.bytes()).unwrap();
-    let options = EngineOptions { threads: Some(1), ..Default::default() };
+    let options = EngineOptions { threads: Some(1), tokenizer, ..Default::default() };
     match Engine::load(path.path(), options, &CancellationToken::new()) {
         Ok(engine) => {
             let issues = &engine.tokenizer().diagnostics().issues;
             assert!(issues.iter().all(|issue| issue.message.len() > 20), "{issues:?}");
             issues.iter().map(|issue| issue.code).collect()
         }
-        Err(Error::Tokenizer(error)) => vec![error.code()],
+        Err(Error::Tokenizer(error)) => {
+            assert!(error.to_string().len() > 20, "{error}");
+            vec![error.code()]
+        }
         Err(other) => panic!("{other}"),
     }
 }
@@ -140,4 +151,30 @@ fn a_model_without_a_vocabulary_takes_ids() {
         f.set("llama.vocab_size", 283u32.into());
     });
     assert_eq!(found, [reason::NO_VOCABULARY]);
+}
+
+#[test]
+fn a_strict_engine_refuses_what_would_be_a_warning() {
+    let path = tempfile::NamedTempFile::new().unwrap();
+    let mut file = tiny_model("llama");
+    file.remove(PRE);
+    std::fs::write(path.path(), file.bytes()).unwrap();
+    let load = |strict| {
+        let tokenizer = GgufTokenizerFactory::new().strict(strict);
+        let options = EngineOptions { threads: Some(1), tokenizer, ..Default::default() };
+        Engine::load(path.path(), options, &CancellationToken::new())
+    };
+    assert!(load(false).is_ok());
+    let Err(Error::Tokenizer(error)) = load(true) else { panic!("a warning was let through") };
+    assert_eq!(error.code(), reason::PRETOKENIZER_MISSING);
+}
+
+#[test]
+fn a_chosen_rule_stands_in_for_one_that_is_not_known() {
+    let chosen = GgufTokenizerFactory::new().pre_tokenizer("qwen2");
+    let found = codes_with(chosen, "llama", |f| f.set(PRE, "nonesuch".into()));
+    assert_eq!(found, [reason::PRETOKENIZER_UNKNOWN]);
+    let wrong = GgufTokenizerFactory::new().pre_tokenizer("nonesuch");
+    let found = codes_with(wrong, "llama", |f| f.remove(PRE));
+    assert_eq!(found, [reason::PRETOKENIZER_UNKNOWN]);
 }

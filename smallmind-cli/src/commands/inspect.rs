@@ -1,11 +1,11 @@
 //! `smallmind inspect`.
 
 use crate::error::Error;
+use crate::tokenizer::TokenizerArgs;
 use crate::{interrupt, models, output};
 use serde_json::{Map, Value, json};
 use smallmind_abstractions::{MetadataArray, MetadataValue, TokenizerDiagnostics};
 use smallmind_runtime::container::GgufFile;
-use smallmind_tokenizers::GgufTokenizerFactory;
 use std::io::{Write, stdout};
 
 /// Shows the metadata, the tensors and the tokenizer of a model.
@@ -20,13 +20,15 @@ pub(crate) struct Args {
     /// Print one JSON object, arrays in full.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    tokenizer: TokenizerArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let path = models::file(&args.model, &interrupt::token())?;
     let file = GgufFile::open(&path)?;
     // A file without a usable tokenizer is still worth a look.
-    let tokenizer = GgufTokenizerFactory::new().build(file.metadata());
+    let tokenizer = args.tokenizer.factory().build(file.metadata());
     let tokenizer = tokenizer.as_ref().map(|t| t.diagnostics()).map_err(ToString::to_string);
     if args.json {
         writeln!(stdout(), "{:#}", to_json(&file, tokenizer))?;
@@ -72,10 +74,26 @@ fn show(file: &GgufFile, tokenizer: Result<&TokenizerDiagnostics, String>) -> Re
                 "tokenizer: {}, pre-tokenizer {pre}, {} tokens, {} merges",
                 t.tokenizer_type, t.vocab_size, t.merge_count
             )?;
+            writeln!(out, "  {}", specials(t))?;
             t.issues.iter().try_for_each(|issue| writeln!(out, "  {issue}"))?;
         }
     }
     Ok(())
+}
+
+/// The ids that frame a text and end a generation.
+fn specials(t: &TokenizerDiagnostics) -> String {
+    let id = |id: Option<u32>| id.map_or_else(|| "none".to_owned(), |id| id.to_string());
+    let added = |add: bool| if add { " (added)" } else { "" };
+    let s = &t.special;
+    format!(
+        "BOS {}{}, EOS {}{}, ends of generation {:?}",
+        id(s.bos),
+        added(s.add_bos),
+        id(s.eos),
+        added(s.add_eos),
+        s.end_of_generation
+    )
 }
 
 /// A value in a few words.
@@ -154,6 +172,7 @@ fn to_json(file: &GgufFile, tokenizer: Result<&TokenizerDiagnostics, String>) ->
             "add_eos": t.special.add_eos,
             "issues": t.issues.iter().map(|i| json!({
                 "code": i.code.as_str(),
+                "severity": i.severity.as_str(),
                 "message": i.message,
             })).collect::<Vec<_>>(),
         }),

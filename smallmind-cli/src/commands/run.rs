@@ -1,6 +1,7 @@
 //! `smallmind run`.
 
 use crate::error::Error;
+use crate::tokenizer::TokenizerArgs;
 use crate::{interrupt, models, output};
 use serde_json::json;
 use smallmind_abstractions::{
@@ -65,6 +66,8 @@ pub(crate) struct Args {
     /// Take control tokens written in the prompt as such.
     #[arg(long)]
     special: bool,
+    #[command(flatten)]
+    tokenizer: TokenizerArgs,
     /// Print one JSON object at the end instead of the text.
     #[arg(long)]
     json: bool,
@@ -80,7 +83,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let started = Instant::now();
     let engine = Engine::load(
         file,
-        EngineOptions { threads: args.threads, precision: args.precision },
+        EngineOptions {
+            threads: args.threads,
+            precision: args.precision,
+            tokenizer: args.tokenizer.factory(),
+        },
         &cancel,
     )?;
     let loaded = started.elapsed();

@@ -1,10 +1,10 @@
 //! `smallmind tokenize`.
 
 use crate::error::Error;
+use crate::tokenizer::TokenizerArgs;
 use crate::{interrupt, models, output};
 use smallmind_abstractions::{DecodeOptions, EncodeOptions, TokenId, Tokenizer};
 use smallmind_runtime::container::GgufFile;
-use smallmind_tokenizers::GgufTokenizerFactory;
 use std::io::{Read, Write, stdin, stdout};
 
 /// Turns standard input, byte for byte, into token ids, or ids into text.
@@ -37,12 +37,14 @@ pub(crate) struct Args {
     /// print their text; with --special control tokens too.
     #[arg(long)]
     decode: bool,
+    #[command(flatten)]
+    tokenizer: TokenizerArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let path = models::file(&args.model, &interrupt::token())?;
     let file = GgufFile::open(&path)?;
-    let tokenizer = GgufTokenizerFactory::new().build(file.metadata())?;
+    let tokenizer = args.tokenizer.factory().build(file.metadata())?;
     let mut input = Vec::new();
     stdin().read_to_end(&mut input)?;
     let mut out = stdout().lock();
