@@ -10,6 +10,9 @@ pub(crate) struct TextTable {
     seeds: Seeds,
     /// Some bits of the hash, and the id.
     slots: Vec<(u32, TokenId)>,
+    /// A bit for each hash that a text may have (Bloom 1970). Most texts that
+    /// are asked for are in no table, and this one stays in a near cache.
+    maybe: Vec<u64>,
 }
 
 const FREE: TokenId = TokenId::MAX;
@@ -18,9 +21,13 @@ impl TextTable {
     /// Of equal texts, the last one counts; `duplicate` is told of the others.
     pub(crate) fn new(texts: &StringTable, mut duplicate: impl FnMut(TokenId)) -> Self {
         let size = (texts.len() * 2).next_power_of_two();
-        let mut table = Self { seeds: Seeds::new(), slots: vec![(0, FREE); size] };
+        let (slots, maybe) = (vec![(0, FREE); size], vec![0; (size / 16).max(1)]);
+        let mut table = Self { seeds: Seeds::new(), slots, maybe };
         for (id, text) in texts.iter().enumerate() {
-            let (tag, slot) = table.find(texts, text);
+            let hash = table.seeds.bytes(text);
+            let (word, bit) = table.place(hash);
+            table.maybe[word] |= bit;
+            let (tag, slot) = table.find(texts, text, hash);
             if table.slots[slot].1 != FREE {
                 duplicate(table.slots[slot].1);
             }
@@ -32,14 +39,24 @@ impl TextTable {
     /// The id of a text.
     #[inline]
     pub(crate) fn get(&self, texts: &StringTable, text: &[u8]) -> Option<TokenId> {
-        let (_, slot) = self.find(texts, text);
+        let hash = self.seeds.bytes(text);
+        let (word, bit) = self.place(hash);
+        if self.maybe[word] & bit == 0 {
+            return None;
+        }
+        let (_, slot) = self.find(texts, text, hash);
         Some(self.slots[slot].1).filter(|id| *id != FREE)
+    }
+
+    /// The word and the bit of a hash in `maybe`; by bits that slots leave out.
+    #[inline]
+    fn place(&self, hash: u64) -> (usize, u64) {
+        ((hash >> 38) as usize & (self.maybe.len() - 1), 1 << (hash >> 32 & 63))
     }
 
     /// The slot that has a text or is free for it.
     #[inline]
-    fn find(&self, texts: &StringTable, text: &[u8]) -> (u32, usize) {
-        let hash = self.seeds.bytes(text);
+    fn find(&self, texts: &StringTable, text: &[u8], hash: u64) -> (u32, usize) {
         let (tag, mask) = ((hash >> 32) as u32, self.slots.len() - 1);
         let mut slot = hash as usize & mask;
         loop {
