@@ -1,12 +1,13 @@
 //! Building tokenizers and encoding: mixed text and code, and the worst cases.
 //!
-//! The mixed text is this workspace's own documents and sources.
+//! The mixed text is this workspace's own documents and sources. Under
+//! `target/tmp`, others can be measured with the same.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use smallmind_abstractions::{EncodeOptions, Metadata, TokenId, Tokenizer};
 use smallmind_runtime::container::GgufFile;
 use smallmind_testkit::model_path;
-use smallmind_tokenizers::GgufTokenizerFactory;
+use smallmind_tokenizers::{GgufTokenizerFactory, hf};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,10 +33,15 @@ fn collect(folder: &Path, text: &mut Vec<u8>) {
     }
 }
 
-fn texts() -> Vec<(&'static str, Vec<u8>)> {
+fn mixed() -> Vec<u8> {
     let mut mixed = Vec::new();
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut mixed);
     mixed.truncate(MEGABYTE);
+    mixed
+}
+
+fn texts() -> Vec<(&'static str, Vec<u8>)> {
+    let mixed = mixed();
     let repeat = |text: &str| text.repeat(MEGABYTE / text.len()).into_bytes();
     let mut state = 1u64;
     let base64 = std::iter::repeat_with(|| {
@@ -72,7 +78,21 @@ fn encode(criterion: &mut Criterion) {
                 );
             });
         }
+        let json = hf::save(file.metadata()).expect("a tokenizer of two formats");
+        let mixed = mixed();
+        let text = String::from_utf8_lossy(&mixed);
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function("mixed by the crate tokenizers", |b| {
+            // It remembers pieces from one text to the next, too.
+            b.iter_batched(
+                || json.parse::<tokenizers::Tokenizer>().expect("its own format"),
+                |tokenizer| tokenizer.encode(&*text, false).map(|e| e.len()),
+                BatchSize::PerIteration,
+            );
+        });
     }
+    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mixed.txt");
+    fs::write(shared, mixed()).expect("a folder that cargo made");
 }
 
 criterion_group!(benches, encode);

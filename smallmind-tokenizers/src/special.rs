@@ -94,8 +94,12 @@ impl SpecialFinder {
                 continue;
             };
             let end = at + found.len;
-            let is_shorter = |byte: &u8| tokens.longest[usize::from(*byte)] <= found.len;
-            if self.strips.is_empty() && text[at + 1..end].iter().all(is_shorter) {
+            // Nothing that begins within it is longer: then it goes first.
+            let no_longer = |at: usize| {
+                tokens.longest[usize::from(text[at])] <= found.len
+                    || tokens.find(text, at, text.len()).is_none_or(|o| o.len <= found.len)
+            };
+            if self.strips.is_empty() && (at + 1..end).all(no_longer) {
                 fragments.cut(at, Cut { end, id: found.id });
                 at = end;
             } else {

@@ -4,7 +4,8 @@ use crate::command::{output, root, run, say, target};
 use serde_json::Value;
 use smallmind_testkit::model_path;
 use std::env;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PACKAGES: [&str; 2] = ["llama-cpp-python==0.3.36", "numpy"];
@@ -36,10 +37,24 @@ impl Peer {
     /// Tokens a second, by the name of a test. The arguments are those of
     /// `smallmind bench`.
     pub(crate) fn measure(&self, model: &str, args: &str) -> Result<Value, String> {
+        let args = args.split_whitespace().map(OsStr::new);
+        self.ask("speed.py", model, args)
+    }
+
+    /// Seconds that it takes to build a model's tokenizer and to encode a text.
+    pub(crate) fn measure_tokenizer(&self, model: &str, text: &Path) -> Result<Value, String> {
+        self.ask("tokenizer_speed.py", model, [text.as_os_str()])
+    }
+
+    fn ask<'a>(
+        &self,
+        script: &str,
+        model: &str,
+        args: impl IntoIterator<Item = &'a OsStr>,
+    ) -> Result<Value, String> {
         let mut command = Command::new(&self.python);
-        command.arg(root().join("smallmind-testkit/reference/speed.py"));
-        command.arg(model_path(model)).args(args.split_whitespace());
-        let text = output(&mut command)?;
+        command.arg(root().join("smallmind-testkit/reference").join(script));
+        let text = output(command.arg(model_path(model)).args(args))?;
         let line = text.lines().last().unwrap_or_default();
         serde_json::from_str(line).map_err(|e| format!("the peer does not print JSON: {e}: {line}"))
     }

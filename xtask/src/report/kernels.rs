@@ -47,16 +47,18 @@ pub(super) fn measure(binary: &Path) -> Result<Vec<Products>, String> {
 
 /// Operations a nanosecond, by the median time of the last run.
 fn rate(folder: &Path) -> Result<f64, String> {
-    let number = |file: &str, pointer: &str| {
-        let path = folder.join("new").join(file);
-        let text = fs::read_to_string(&path).map_err(|e| e.to_string());
-        let value: Result<Value, _> =
-            text.and_then(|t| serde_json::from_str(&t).map_err(|e| e.to_string()));
-        let value = value.map(|v| v.pointer(pointer).and_then(Value::as_f64));
-        value
-            .and_then(|v| v.ok_or_else(|| format!("no number at {pointer}")))
-            .map_err(|e| format!("{}: {e}", path.display()))
-    };
-    let operations = number("benchmark.json", "/throughput/Elements")?;
-    Ok(operations / number("estimates.json", "/median/point_estimate")?)
+    let operations = number(folder, "benchmark.json", "/throughput/Elements")?;
+    Ok(operations / number(folder, "estimates.json", "/median/point_estimate")?)
+}
+
+/// A number of criterion's last run.
+pub(super) fn number(folder: &Path, file: &str, pointer: &str) -> Result<f64, String> {
+    let path = folder.join("new").join(file);
+    let text = fs::read_to_string(&path).map_err(|e| e.to_string());
+    let value: Result<Value, _> =
+        text.and_then(|t| serde_json::from_str(&t).map_err(|e| e.to_string()));
+    let value = value.map(|v| v.pointer(pointer).and_then(Value::as_f64));
+    value
+        .and_then(|v| v.ok_or_else(|| format!("no number at {pointer}")))
+        .map_err(|e| format!("{}: {e}", path.display()))
 }

@@ -58,7 +58,7 @@ pub(super) fn write(report: &Report) -> String {
     sections.join("\n\n") + "\n"
 }
 
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(super) fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let line = |cells: &[String]| format!("| {} |", cells.join(" | "));
     let head: Vec<_> = head.iter().map(|&h| h.to_owned()).collect();
     let rule = "|---".repeat(head.len()) + "|";

@@ -6,6 +6,7 @@ mod machine;
 mod markdown;
 mod share;
 mod start;
+mod tokenizers;
 
 use crate::Outcome;
 use crate::command::{root, say};
@@ -42,8 +43,10 @@ struct Report {
 
 pub(crate) fn run(args: &[&str]) -> Outcome {
     let options = Options::parse(args)?;
-    if let Some(other) = options.others.first() {
-        return Err(format!("report has no option {other}"));
+    match options.others[..] {
+        [] => {}
+        ["tokenizers"] => return tokenizers::write(options.peer.as_ref()),
+        [other, ..] => return Err(format!("report has no option {other}")),
     }
     let before = options.baseline.map_or_else(|| Ok(Vec::new()), endtoend::load)?;
     let report = measure(&options, &before)?;
@@ -55,7 +58,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     }
     endtoend::write(&folder.join("BENCHMARKS.md"), &markdown::write(&report))?;
     say("wrote reports/BENCHMARKS.md");
-    Ok(())
+    tokenizers::write(options.peer.as_ref())
 }
 
 fn measure(options: &Options<'_>, before: &[Row]) -> Result<Report, String> {
