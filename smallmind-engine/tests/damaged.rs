@@ -3,46 +3,12 @@
 
 use smallmind_abstractions::{CancellationToken, GenerationOptions, GenerationRequest};
 use smallmind_engine::{Engine, EngineOptions, Error, SessionOptions};
-use smallmind_testkit::{Random, damages, tiny_model};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use smallmind_testkit::{Random, Recorder, damages, tiny_model};
 use std::fs::File;
 use std::path::Path;
 
-/// The system's allocator, which remembers the largest request of each thread.
-struct Largest;
-
-thread_local! {
-    static LARGEST: Cell<usize> = const { Cell::new(0) };
-}
-
-fn remember(bytes: usize) {
-    // A thread that is ending has nothing left to measure.
-    let _ = LARGEST.try_with(|l| l.set(l.get().max(bytes)));
-}
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Largest {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        remember(layout.size());
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        remember(size);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Largest = Largest;
+static ALLOCATOR: Recorder = Recorder;
 
 /// Beyond the size of the file: tables of the tokenizer and of the threads.
 const ALLOWANCE: usize = 1 << 20;
@@ -63,12 +29,12 @@ fn damaged_files_are_refused_in_one_line_that_says_why() {
     let mut wrong = Vec::new();
     for damage in damages {
         let path = damage.write(folder.path()).unwrap();
-        LARGEST.set(0);
+        Recorder::take();
         let message = match load(&path) {
             Ok(_) => "it was loaded".to_owned(),
             Err(error) => error.to_string(),
         };
-        let largest = LARGEST.get();
+        let largest = Recorder::take().largest;
         let unsaid: Vec<_> = damage.says.iter().filter(|s| !message.contains(*s)).collect();
         if !unsaid.is_empty() || message.contains(char::is_control) {
             wrong.push(format!("{}: {unsaid:?} not in: {message}", damage.name));
@@ -122,12 +88,12 @@ fn corrupted_files_never_panic() {
                 }
             }
             std::fs::write(&file, &bytes).unwrap();
-            LARGEST.set(0);
+            Recorder::take();
             if let Err(error) = load_and_run(file.path()) {
                 let message = error.to_string();
                 assert!(!message.contains(char::is_control), "{model} {round}: {message:?}");
             }
-            assert!(LARGEST.get() <= bytes.len() + ALLOWANCE, "{model} {round}");
+            assert!(Recorder::take().largest <= bytes.len() + ALLOWANCE, "{model} {round}");
         }
     }
 }

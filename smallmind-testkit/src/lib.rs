@@ -1,9 +1,10 @@
-//! What tests share: tiny random models, damaged files, and where the real
-//! models are. Only tests depend on it.
+//! What tests share: tiny random models, damaged files, what is
+//! allocated, and where the real models are. Only tests depend on it.
 //!
 //! Files are written by [`Gguf`], which knows nothing of the reader under test
 //! and can write what no sound writer would.
 
+mod allocations;
 mod damage;
 mod gguf;
 mod random;
@@ -11,6 +12,7 @@ mod store;
 mod tiny;
 mod vocabulary;
 
+pub use allocations::{Recorder, Requests};
 pub use damage::{Damage, damages};
 pub use gguf::{Gguf, Tensor, Value};
 pub use random::Random;

@@ -4,54 +4,20 @@
 
 use smallmind_abstractions::{EncodeOptions, TokenId, Tokenizer};
 use smallmind_runtime::container::GgufFile;
-use smallmind_testkit::model_path;
+use smallmind_testkit::{Recorder, model_path};
 use smallmind_tokenizers::GgufTokenizerFactory;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-/// The system's allocator, which counts the requests of each thread.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is ending has nothing left to measure.
-    let _ = COUNT.try_with(|c| c.set(c.get() + 1));
-}
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Recorder = Recorder;
 
 /// Allocations of one call: lists of fragments that double in size.
 const FEW: usize = 24;
 
 fn allocations(tokenizer: &dyn Tokenizer, text: &str, ids: &mut Vec<TokenId>) -> usize {
     ids.clear();
-    let before = COUNT.get();
+    Recorder::take();
     tokenizer.encode_into(text.as_bytes(), EncodeOptions::default(), ids).unwrap();
-    COUNT.get() - before
+    Recorder::take().count
 }
 
 #[test]
