@@ -40,8 +40,7 @@ fn mixed() -> Vec<u8> {
     mixed
 }
 
-fn texts() -> Vec<(&'static str, Vec<u8>)> {
-    let mixed = mixed();
+fn texts(mixed: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let repeat = |text: &str| text.repeat(MEGABYTE / text.len()).into_bytes();
     let mut state = 1u64;
     let base64 = std::iter::repeat_with(|| {
@@ -56,43 +55,43 @@ fn texts() -> Vec<(&'static str, Vec<u8>)> {
         ("one emoji", repeat("🦀")),
         ("base64", base64.take(MEGABYTE).collect()),
         ("no white space", dense),
-        ("mixed", mixed),
+        ("mixed", mixed.to_vec()),
     ]
 }
 
 fn encode(criterion: &mut Criterion) {
     let options = EncodeOptions { add_special: false, parse_special: false };
-    for (name, file) in [("smollm2-135m", "smollm2-135m"), ("gemma3-270m", "gemma3-270m")] {
-        let file = GgufFile::open(&model_path(file)).expect("a model");
+    let mixed = mixed();
+    let (texts, prose) = (texts(&mixed), String::from_utf8_lossy(&mixed));
+    for name in ["smollm2-135m", "gemma3-270m"] {
+        let file = GgufFile::open(&model_path(name)).expect("a model");
         let mut group = criterion.benchmark_group(format!("tokenizer/{name}"));
         group.sample_size(10);
         group.bench_function("build", |b| b.iter(|| build(file.metadata())));
-        for (text_name, text) in texts() {
+        for (text_name, text) in &texts {
             group.throughput(Throughput::Bytes(text.len() as u64));
-            group.bench_function(text_name, |b| {
+            group.bench_function(*text_name, |b| {
                 // Nothing is remembered from one text to the next.
                 b.iter_batched(
                     || (build(file.metadata()), Vec::<TokenId>::with_capacity(text.len())),
-                    |(tokenizer, mut ids)| tokenizer.encode_into(&text, options, &mut ids),
+                    |(tokenizer, mut ids)| tokenizer.encode_into(text, options, &mut ids),
                     BatchSize::PerIteration,
                 );
             });
         }
         let json = hf::save(file.metadata()).expect("a tokenizer of two formats");
-        let mixed = mixed();
-        let text = String::from_utf8_lossy(&mixed);
-        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.throughput(Throughput::Bytes(prose.len() as u64));
         group.bench_function("mixed by the crate tokenizers", |b| {
             // It remembers pieces from one text to the next, too.
             b.iter_batched(
                 || json.parse::<tokenizers::Tokenizer>().expect("its own format"),
-                |tokenizer| tokenizer.encode(&*text, false).map(|e| e.len()),
+                |tokenizer| tokenizer.encode(&*prose, false).map(|e| e.len()),
                 BatchSize::PerIteration,
             );
         });
     }
     let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mixed.txt");
-    fs::write(shared, mixed()).expect("a folder that cargo made");
+    fs::write(shared, &mixed).expect("a folder that cargo made");
 }
 
 criterion_group!(benches, encode);

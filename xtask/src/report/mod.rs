@@ -18,6 +18,7 @@ use machine::Machine;
 use serde::Serialize;
 use share::{Share, Work};
 use start::Start;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// A speed and what it is held against.
@@ -72,12 +73,14 @@ fn measure(options: &Options<'_>, before: &[Row]) -> Result<Report, String> {
 
 /// Holds speeds against the peaks and the baseline.
 fn lines(speeds: Vec<Speed>, binary: &Path, before: &[Row]) -> Result<Vec<Line>, String> {
+    let work = |model: &str| Ok((model.to_owned(), Work::of(binary, model)?));
+    let work: HashMap<_, _> = MODELS.into_iter().map(work).collect::<Result<_, String>>()?;
     let line = |speed: Speed| {
         let same =
             |r: &&Row| r.model == speed.model && r.threads == speed.threads && r.test == speed.test;
         let before = before.iter().find(same).map(|r| r.tokens_per_second.median);
-        let share = Share::of(&speed, &Work::of(binary, &speed.model)?);
-        Ok(Line { speed, share, before })
+        let share = work.get(&speed.model).and_then(|work| Share::of(&speed, work));
+        Line { speed, share, before }
     };
-    speeds.into_iter().map(line).collect()
+    Ok(speeds.into_iter().map(line).collect())
 }

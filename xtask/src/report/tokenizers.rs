@@ -52,10 +52,7 @@ pub(super) fn write(peer: Option<&Peer>) -> Result<(), String> {
 
 fn folder(model: &str, work: &str) -> PathBuf {
     // Criterion makes one name of a group with a slash in it.
-    let work = work.replace(' ', "_");
-    let group = target().join("criterion").join(format!("tokenizer_{model}"));
-    let plain = group.join(work.replace('_', " "));
-    if plain.is_dir() { plain } else { group.join(work) }
+    target().join("criterion").join(format!("tokenizer_{model}")).join(work)
 }
 
 fn milliseconds(model: &str, work: &str) -> Result<f64, String> {
