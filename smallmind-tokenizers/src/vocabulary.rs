@@ -96,8 +96,8 @@ fn texts(metadata: &Metadata, findings: &mut Findings) -> Result<StringTable, Er
     Ok(table.iter().enumerate().map(named).collect())
 }
 
-/// Kinds by the numbers of `enum llama_token_type`.
-fn kinds(metadata: &Metadata, count: usize) -> Result<Vec<TokenKind>, Error> {
+/// The kinds that a file gives its tokens.
+pub(crate) fn kinds(metadata: &Metadata, count: usize) -> Result<Vec<TokenKind>, Error> {
     let kinds: Vec<_> = match metadata.value(TYPES) {
         None => return Ok(vec![TokenKind::Normal; count]),
         Some(MetadataValue::Array(MetadataArray::I32(v))) => {
@@ -111,6 +111,7 @@ fn kinds(metadata: &Metadata, count: usize) -> Result<Vec<TokenKind>, Error> {
     same_size(TYPES, kinds, count)
 }
 
+/// A kind by its number in `enum llama_token_type`.
 fn kind(number: i64) -> TokenKind {
     match number {
         2 => TokenKind::Unknown,
@@ -120,6 +121,13 @@ fn kind(number: i64) -> TokenKind {
         6 => TokenKind::Byte,
         _ => TokenKind::Normal,
     }
+}
+
+/// The number of a kind.
+#[cfg(feature = "hf")]
+pub(crate) fn number(of: TokenKind) -> i32 {
+    // Zero is undefined, which is normal too.
+    (1..=6).find(|n| kind((*n).into()) == of).unwrap_or(1)
 }
 
 /// The scores of the tokens, where the algorithm needs them.

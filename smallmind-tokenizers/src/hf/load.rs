@@ -1,20 +1,13 @@
 //! From `tokenizer.json` to metadata.
 
-use super::{SPACE, rule, unsupported};
+use super::{rule, unsupported};
 use crate::Error;
 use crate::factory::{MODEL, PRE};
-use crate::vocabulary::{MERGES, SCORES, TOKENS, TYPES};
+use crate::spaces::{MARK, byte_of};
+use crate::vocabulary::{self, MERGES, SCORES, TOKENS, TYPES};
 use serde_json::Value;
-use smallmind_abstractions::{Metadata, MetadataArray, MetadataValue, TokenId};
+use smallmind_abstractions::{Metadata, MetadataArray, MetadataValue, TokenId, TokenKind};
 use tokenizers::Tokenizer;
-
-/// Values of `tokenizer.ggml.token_type`.
-const NORMAL: i32 = 1;
-const UNKNOWN: i32 = 2;
-const CONTROL: i32 = 3;
-const USER_DEFINED: i32 = 4;
-const UNUSED: i32 = 5;
-const BYTE: i32 = 6;
 
 /// Names that begin and end texts, where the file does not say which do.
 const BEGINS: [&str; 5] = ["<s>", "<bos>", "<|begin_of_text|>", "<|startoftext|>", "[CLS]"];
@@ -53,7 +46,7 @@ pub fn load(json: &[u8]) -> Result<Metadata, Error> {
 /// The vocabulary by id.
 struct Tokens {
     texts: Vec<String>,
-    types: Vec<i32>,
+    kinds: Vec<TokenKind>,
 }
 
 impl Tokens {
@@ -65,19 +58,22 @@ impl Tokens {
             return Err(unsupported(format!("has {} tokens, and ids up to {size}", vocab.len())));
         }
         let mut texts: Vec<_> = (0..size).map(|id| format!("[PAD{id}]")).collect();
-        let mut types = vec![UNUSED; size];
+        let mut kinds = vec![TokenKind::Unused; size];
         for (text, id) in vocab {
-            types[id as usize] = NORMAL;
+            kinds[id as usize] = TokenKind::Normal;
             texts[id as usize] = text;
         }
         for added in value["added_tokens"].as_array().into_iter().flatten() {
-            let kind = if added["special"] == true { CONTROL } else { USER_DEFINED };
+            let kind = match added["special"] == true {
+                true => TokenKind::Control,
+                false => TokenKind::UserDefined,
+            };
             let id = added["id"].as_u64().and_then(|id| usize::try_from(id).ok());
-            if let Some(at) = id.and_then(|id| types.get_mut(id)) {
+            if let Some(at) = id.and_then(|id| kinds.get_mut(id)) {
                 *at = kind;
             }
         }
-        Ok(Self { texts, types })
+        Ok(Self { texts, kinds })
     }
 
     fn id(&self, text: &str) -> Option<TokenId> {
@@ -134,10 +130,9 @@ impl Reader {
                 *score = score.max(-(rank as f32));
             }
         }
-        for (text, kind) in self.tokens.texts.iter().zip(&mut self.tokens.types) {
-            let hex = text.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
-            if hex.is_some_and(|hex| hex.len() == 2 && u8::from_str_radix(hex, 16).is_ok()) {
-                *kind = BYTE;
+        for (text, kind) in self.tokens.texts.iter().zip(&mut self.tokens.kinds) {
+            if byte_of(text.as_bytes()).is_some() {
+                *kind = TokenKind::Byte;
             }
         }
         self.unknown(self.unknown_token());
@@ -152,7 +147,7 @@ impl Reader {
 
     fn unknown(&mut self, id: Option<TokenId>) {
         if let Some(id) = id {
-            self.tokens.types[id as usize] = UNKNOWN;
+            self.tokens.kinds[id as usize] = TokenKind::Unknown;
             self.id("unknown", id);
         }
     }
@@ -165,11 +160,11 @@ impl Reader {
     }
 
     fn wordpiece(&mut self) {
-        for (text, kind) in self.tokens.texts.iter_mut().zip(&self.tokens.types) {
-            if *kind == NORMAL {
+        for (text, kind) in self.tokens.texts.iter_mut().zip(&self.tokens.kinds) {
+            if *kind == TokenKind::Normal {
                 *text = match text.strip_prefix("##") {
                     Some(rest) => rest.to_owned(),
-                    None => format!("{SPACE}{text}"),
+                    None => format!("{MARK}{text}"),
                 };
             }
         }
@@ -228,7 +223,7 @@ impl Reader {
         }
         let tokens: Vec<_> = std::mem::take(&mut self.tokens.texts);
         self.strings(TOKENS, &tokens);
-        let types = std::mem::take(&mut self.tokens.types);
+        let types = self.tokens.kinds.iter().map(|kind| vocabulary::number(*kind)).collect();
         self.add(TYPES, MetadataValue::Array(MetadataArray::I32(types)));
         self.metadata
     }

@@ -32,9 +32,6 @@ pub use save::save;
 
 use crate::Error;
 
-/// The character that SentencePiece writes spaces as.
-const SPACE: &str = "▁";
-
 fn unsupported(what: impl Into<String>) -> Error {
     Error::TokenizerJson { what: what.into() }
 }

@@ -30,10 +30,7 @@ const PROBES: &[&str] = &[
 pub(super) fn find(tokenizer: &Tokenizer, ignore_merges: bool) -> Result<&'static str, Error> {
     let theirs = PROBES.iter().map(|text| their_pieces(tokenizer, text));
     let theirs = theirs.collect::<Result<Vec<_>, _>>()?;
-    let cuts_so = |name: &str| {
-        let ours = PreTokenizer::named(name).map(|rule| PROBES.map_pieces(&rule));
-        ours.is_ok_and(|ours| ours == theirs)
-    };
+    let cuts_so = |name: &str| our_pieces(name).is_ok_and(|ours| ours == theirs);
     let fits = |name: &&&'static str| {
         let habits = Habits::of(name);
         habits.whole_pieces == ignore_merges
@@ -56,20 +53,15 @@ fn their_pieces(tokenizer: &Tokenizer, text: &str) -> Result<Vec<usize>, Error> 
     Ok(splits.into_iter().map(|(_, (_, end), _)| end).collect())
 }
 
-trait Pieces {
-    /// The ends of the pieces that a rule cuts each text into.
-    fn map_pieces(&self, rule: &PreTokenizer) -> Vec<Vec<usize>>;
-}
-
-impl Pieces for [&str] {
-    fn map_pieces(&self, rule: &PreTokenizer) -> Vec<Vec<usize>> {
-        let ends = |text: &&str| {
-            let mut ends = Vec::new();
-            rule.cut_until(text.as_bytes(), text.len(), &mut |piece| ends.push(piece.end));
-            ends
-        };
-        self.iter().map(ends).collect()
-    }
+/// The ends of the pieces that a rule of ours cuts each probe into.
+fn our_pieces(name: &str) -> Result<Vec<Vec<usize>>, Error> {
+    let rule = PreTokenizer::named(name)?;
+    let ends = |text: &&str| {
+        let mut ends = Vec::new();
+        rule.cut_until(text.as_bytes(), text.len(), &mut |piece| ends.push(piece.end));
+        ends
+    };
+    Ok(PROBES.iter().map(ends).collect())
 }
 
 #[cfg(test)]
@@ -78,9 +70,7 @@ mod tests {
 
     #[test]
     fn probes_tell_every_rule_from_every_other() {
-        let cuts: Vec<_> = rules()
-            .map(|names| (names[0], PROBES.map_pieces(&PreTokenizer::named(names[0]).unwrap())))
-            .collect();
+        let cuts: Vec<_> = rules().map(|names| (names[0], our_pieces(names[0]).unwrap())).collect();
         let twins = cuts.iter().enumerate().filter_map(|(i, (name, pieces))| {
             let twin = cuts[..i].iter().find(|(_, others)| others == pieces)?;
             Some([twin.0, *name])

@@ -1,12 +1,13 @@
 //! From metadata to `tokenizer.json`.
 
-use super::{SPACE, unsupported};
+use super::unsupported;
 use crate::Error;
 use crate::factory::{GgufTokenizerFactory, MODEL, PRE};
 use crate::pretokenizer::{Habits, definitions};
-use crate::vocabulary::{MERGES, SCORES, TOKENS, TYPES};
+use crate::spaces::MARK;
+use crate::vocabulary::{self, MERGES, SCORES, TOKENS};
 use serde_json::{Map, Value, json};
-use smallmind_abstractions::{Metadata, StringTable, TokenId, Tokenizer};
+use smallmind_abstractions::{Metadata, StringTable, TokenId, TokenKind, Tokenizer};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ use std::sync::Arc;
 pub fn save(metadata: &Metadata) -> Result<String, Error> {
     let tokenizer = GgufTokenizerFactory::new().build(metadata)?;
     let tokens: &StringTable = metadata.get(TOKENS)?;
-    let writer = Writer { metadata, tokens, tokenizer };
+    let kinds = vocabulary::kinds(metadata, tokens.len())?;
+    let writer = Writer { metadata, tokens, kinds, tokenizer };
     let value = match metadata.get::<&str>(MODEL)? {
         "gpt2" => writer.byte_bpe()?,
         "llama" => writer.sentencepiece()?,
@@ -34,6 +36,7 @@ pub fn save(metadata: &Metadata) -> Result<String, Error> {
 struct Writer<'a> {
     metadata: &'a Metadata,
     tokens: &'a StringTable,
+    kinds: Vec<TokenKind>,
     tokenizer: Arc<dyn Tokenizer>,
 }
 
@@ -100,10 +103,9 @@ impl Writer<'_> {
         for id in 0..self.tokens.len() {
             ids.insert(self.text(id)?, id);
         }
-        let types: Option<&[i32]> = self.metadata.get_optional(TYPES)?;
         let mut pairs = Vec::new();
         for (&text, &id) in &ids {
-            if types.and_then(|types| types.get(id)).is_some_and(|kind| *kind != 1) {
+            if self.kinds[id] != TokenKind::Normal {
                 continue;
             }
             let cuts = text.char_indices().skip(1).map(|(at, _)| text.split_at(at));
@@ -122,13 +124,13 @@ impl Writer<'_> {
         let prefix = self.metadata.get_optional("tokenizer.ggml.add_space_prefix")?;
         let mut normalizers = Vec::new();
         if prefix.unwrap_or(true) {
-            normalizers.push(json!({"type": "Prepend", "prepend": SPACE}));
+            normalizers.push(json!({"type": "Prepend", "prepend": MARK}));
         }
         normalizers.push(json!({
-            "type": "Replace", "pattern": {"String": " "}, "content": SPACE,
+            "type": "Replace", "pattern": {"String": " "}, "content": MARK,
         }));
         let mut decoders = vec![
-            json!({"type": "Replace", "pattern": {"String": SPACE}, "content": " "}),
+            json!({"type": "Replace", "pattern": {"String": MARK}, "content": " "}),
             json!({"type": "ByteFallback"}),
             json!({"type": "Fuse"}),
         ];
@@ -150,13 +152,14 @@ impl Writer<'_> {
 
     /// Control tokens and those that users defined.
     fn added(&self) -> Vec<Value> {
-        let types: &[i32] = self.metadata.get(TYPES).unwrap_or_default();
-        let added = types.iter().zip(0..).filter(|(kind, _)| matches!(kind, 2..=4));
+        use TokenKind::{Control, Unknown, UserDefined};
+        let kinds = self.kinds.iter().zip(0..);
+        let added = kinds.filter(|(kind, _)| matches!(kind, Unknown | Control | UserDefined));
         added
             .filter_map(|(kind, id)| {
                 Some(json!({
                     "id": id, "content": self.text(id).ok()?, "single_word": false,
-                    "lstrip": false, "rstrip": false, "normalized": false, "special": *kind != 4,
+                    "lstrip": false, "rstrip": false, "normalized": false, "special": *kind != UserDefined,
                 }))
             })
             .collect()
