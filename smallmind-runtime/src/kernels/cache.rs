@@ -14,6 +14,7 @@ use super::{BLOCK, Block, Kernels};
 use crate::Error;
 use memmap2::MmapMut;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 /// How keys and values are held.
@@ -90,6 +91,13 @@ impl Shape {
     fn head_bytes(self) -> usize {
         2 * self.kind.half_bytes(self.heads.padded())
     }
+
+    /// Where they lie in a layer.
+    fn range(self, block: usize, head: usize) -> Range<usize> {
+        let bytes = self.head_bytes();
+        let at = (block * self.heads.kv + head) * bytes;
+        at..at + bytes
+    }
 }
 
 impl KvCache {
@@ -144,9 +152,9 @@ impl LayerCache<'_> {
         values: &'r mut Vec<f32>,
     ) -> Block<'r> {
         let Shape { kind, heads } = self.shape;
-        let (dim, bytes) = (heads.padded(), self.shape.head_bytes());
-        let data = &self.data[(block * heads.kv + head) * bytes..][..bytes];
-        let (k, v) = data.split_at(bytes / 2);
+        let dim = heads.padded();
+        let data = &self.data[self.shape.range(block, head)];
+        let (k, v) = data.split_at(data.len() / 2);
         if kind == CacheType::F32 {
             return Block { keys: bytemuck::cast_slice(k), values: bytemuck::cast_slice(v), dim };
         }
@@ -176,10 +184,8 @@ pub(crate) struct HeadWriter {
 
 impl HeadWriter {
     /// Where the keys and values of one head in one block lie in a layer.
-    pub(crate) fn range(self, block: usize, head: usize) -> std::ops::Range<usize> {
-        let bytes = self.shape.head_bytes();
-        let at = (block * self.shape.heads.kv + head) * bytes;
-        at..at + bytes
+    pub(crate) fn range(self, block: usize, head: usize) -> Range<usize> {
+        self.shape.range(block, head)
     }
 
     /// Puts the key and the value of a position into its block of one head.

@@ -98,14 +98,15 @@ impl Tiling {
 #[derive(Debug, Default)]
 pub(crate) struct Activations {
     precision: Precision,
-    /// Of tokens' rows of bytes: one after the other, those of one token
-    /// always in one tile.
+    /// Rows that a token takes, as many as its most exact reader needs: one
+    /// after the other, always in one tile.
+    each: usize,
     tiling: Tiling,
     cols: usize,
     quantized: Vec<u32>,
     float: Vec<u32>,
-    /// A row for each thread.
-    rows: Vec<Mutex<Vec<f32>>>,
+    /// Of each thread: a row that is computed, and what quantizing left of one.
+    rows: Vec<Mutex<[Vec<f32>; 2]>>,
 }
 
 /// Rows of values that products take.
@@ -155,11 +156,11 @@ impl Activations {
         readers: &[&PackedMatrix],
     ) {
         let cols = readers.first().map_or(1, |m| m.cols());
-        let each = self.precision.rows();
+        let wants = |quantized| readers.iter().any(|m| m.format().is_quantized() == quantized);
+        let each = if wants(true) { self.precision.rows() } else { 1 };
         let tokens = source.rows().len() / cols * each;
         let tiling = Tiling { tokens, widest: compute.kernels.tile_width() };
-        (self.tiling, self.cols) = (tiling, cols);
-        let wants = |quantized| readers.iter().any(|m| m.format().is_quantized() == quantized);
+        (self.each, self.tiling, self.cols) = (each, tiling, cols);
         let words = |want: bool, each: usize| if want { tiling.padded() * each } else { 0 };
         let (per_quantized, per_float) = (cols / CHUNK * WORDS_PER_CHUNK, cols);
         self.quantized.resize(words(wants(true), per_quantized), 0);
@@ -171,18 +172,21 @@ impl Activations {
         compute.pool.run(tiling.len(), compute.cancel, |tile, thread| {
             let span = tiling.get(tile);
             let part = |each: usize| span.first * each..(span.first + span.width) * each;
-            let mut buffer = rows[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut rows = rows[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            let [row, rest] = &mut *rows;
             for t in (0..span.tokens).step_by(each) {
                 let token = (span.first + t) / each;
                 let at = token * cols..(token + 1) * cols;
-                let values = source.row(compute.kernels, at, &mut buffer);
+                let values = source.row(compute.kernels, at, row);
                 if has_quantized {
                     // SAFETY: tiles do not overlap, and each is one task.
                     let tile = unsafe { quantized.part(part(per_quantized)) };
                     compute.kernels.quantize(values, span.width, tile, t);
                     if each == 2 {
-                        let rest = remainder(values, span.width, tile, t);
-                        compute.kernels.quantize(&rest, span.width, tile, t + 1);
+                        rest.clear();
+                        rest.extend_from_slice(values);
+                        subtract_quantized(rest, span.width, tile, t);
+                        compute.kernels.quantize(rest, span.width, tile, t + 1);
                     }
                 }
                 if has_float {
@@ -208,16 +212,14 @@ impl Activations {
 
     /// The tokens whose rows a tile holds.
     fn tokens(&self, span: TileSpan) -> Range<usize> {
-        let each = self.precision.rows();
-        span.first / each..(span.first + span.tokens) / each
+        span.first / self.each..(span.first + span.tokens) / self.each
     }
 }
 
-/// What quantizing left of each value: row `t` of a tile holds the rest.
-fn remainder(values: &[f32], width: usize, tile: &[u32], t: usize) -> Vec<f32> {
-    let mut rest = values.to_vec();
+/// Takes off what row `t` of a tile holds of the values.
+fn subtract_quantized(values: &mut [f32], width: usize, tile: &[u32], t: usize) {
     let chunks = tile.chunks_exact(width * WORDS_PER_CHUNK);
-    for (values, chunk) in rest.chunks_mut(CHUNK).zip(chunks) {
+    for (values, chunk) in values.chunks_mut(CHUNK).zip(chunks) {
         let (codes, others) = chunk.split_at(width * CHUNK / 4);
         let codes: &[i8] = bytemuck::cast_slice(&codes[t * CHUNK / 4..(t + 1) * CHUNK / 4]);
         let scale = f32::from_bits(others[t]);
@@ -225,7 +227,6 @@ fn remainder(values: &[f32], width: usize, tile: &[u32], t: usize) -> Vec<f32> {
             *value -= scale * f32::from(*code);
         }
     }
-    rest
 }
 
 /// A product and where it goes.
@@ -284,10 +285,7 @@ fn product<'t>(
     let out = &mut tile[..span.width * PANEL];
     let activations = a.tile(span, format.is_quantized());
     compute.kernels.tile(format, span.width, weights.panel(panel), activations, out);
-    match a.precision {
-        Precision::Int8 => out,
-        Precision::Int16 => add_pairs(out),
-    }
+    if a.each == 2 { add_pairs(out) } else { out }
 }
 
 /// Adds each second row to the one before it, and moves the sums together.
