@@ -16,6 +16,7 @@
 //! unsigned. Where a format has no minimum, the code that means zero is half
 //! of the range.
 
+use super::generic::matmul::{Float, Half};
 use super::simd::{LANES, Simd};
 use std::marker::PhantomData;
 
@@ -243,23 +244,17 @@ impl Values for Iq3S {
 
 #[inline(always)]
 fn halves<S: Simd>(s: S, bytes: &[u8], at: usize) -> S::F32 {
-    let halves: [u16; LANES] = bytemuck::pod_read_unaligned(array::<32>(bytes, at));
-    s.widen_f16(&halves)
+    Half::read(s, &bytes[at..])
 }
 
-#[inline(always)]
-fn brains<S: Simd>(s: S, bytes: &[u8], at: usize) -> S::F32 {
-    let brains: [u16; LANES] = bytemuck::pod_read_unaligned(array::<32>(bytes, at));
-    s.widen_bf16(&brains)
-}
-
-/// An `f16` scale for each row and chunk.
-pub(crate) struct Flat;
-impl Scales for Flat {
+/// A scale, in one of the formats of 16 bits, for each row and each of `G`
+/// groups in a chunk. Only `bf16` holds the powers of two of MXFP4.
+pub(crate) struct Flat<F = Half, const G: usize = 1>(PhantomData<F>);
+impl<F: Float, const G: usize> Scales for Flat<F, G> {
     const CHUNKS: usize = 1;
     const HEAD: usize = 0;
-    const BYTES: usize = 32;
-    const GROUPS: usize = 1;
+    const BYTES: usize = F::BYTES * G;
+    const GROUPS: usize = G;
     const HAS_MIN: bool = false;
     #[inline(always)]
     fn head<S: Simd>(s: S, _: &[u8]) -> [S::F32; 2] {
@@ -267,7 +262,7 @@ impl Scales for Flat {
     }
     #[inline(always)]
     fn read<S: Simd>(s: S, [zero, _]: [S::F32; 2], bytes: &[u8]) -> [[S::F32; 2]; 2] {
-        [[halves(s, bytes, 0), zero], [zero; 2]]
+        [[F::read(s, bytes), zero], [F::read(s, &bytes[F::BYTES * (G - 1)..]), zero]]
     }
 }
 
@@ -286,25 +281,6 @@ impl Scales for FlatMin {
     #[inline(always)]
     fn read<S: Simd>(s: S, [zero, _]: [S::F32; 2], bytes: &[u8]) -> [[S::F32; 2]; 2] {
         [[halves(s, bytes, 0), halves(s, bytes, 32)], [zero; 2]]
-    }
-}
-
-/// A `bf16` scale for each row and each of `G` groups in a chunk. It holds
-/// the powers of two of MXFP4, which `f16` does not.
-pub(crate) struct Brains<const G: usize>;
-impl<const G: usize> Scales for Brains<G> {
-    const CHUNKS: usize = 1;
-    const HEAD: usize = 0;
-    const BYTES: usize = 32 * G;
-    const GROUPS: usize = G;
-    const HAS_MIN: bool = false;
-    #[inline(always)]
-    fn head<S: Simd>(s: S, _: &[u8]) -> [S::F32; 2] {
-        [s.splat(0.0); 2]
-    }
-    #[inline(always)]
-    fn read<S: Simd>(s: S, [zero, _]: [S::F32; 2], bytes: &[u8]) -> [[S::F32; 2]; 2] {
-        [[brains(s, bytes, 0), zero], [brains(s, bytes, 32 * (G - 1)), zero]]
     }
 }
 

@@ -8,8 +8,8 @@ mod low_bit;
 
 use super::generic::matmul::{Brain, Float, Half, Single};
 use super::layout::{
-    Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Brains, Flat, FlatMin, Fp4, Iq1, Iq2, Iq3S, Iq3Xxs,
-    Iq4, Lookup, SuperMin, SuperSigned,
+    Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Flat, FlatMin, Fp4, Iq1, Iq2, Iq3S, Iq3Xxs, Iq4,
+    Lookup, SuperMin, SuperSigned,
 };
 use super::layout::{CHUNK, Codes, PANEL, Scales, array};
 use super::memory::anonymous;

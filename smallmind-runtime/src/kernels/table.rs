@@ -5,8 +5,8 @@ use super::generic::matmul::{self, Brain, Float, Half, QuantizedChunk, Single};
 use super::generic::peaks;
 use super::generic::rows::{self, Gate, RopePairs};
 use super::layout::{
-    Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Brains, CHUNK, Codes, Flat, FlatMin, Fp4, Iq1, Iq2,
-    Iq3S, Iq3Xxs, Iq4, Lookup, Scales, SuperMin, SuperSigned, unit_bytes,
+    Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, CHUNK, Codes, Flat, FlatMin, Fp4, Iq1, Iq2, Iq3S,
+    Iq3Xxs, Iq4, Lookup, Scales, SuperMin, SuperSigned, unit_bytes,
 };
 use super::level::Level;
 use super::parts::Columns;
@@ -83,8 +83,8 @@ macro_rules! with_format {
             Format::IQ1_S => $quantized!(Lookup<Bits3, Iq1>, SuperSigned<1, 8>, $args),
             Format::IQ1_M => $quantized!(Lookup<Bits3, Iq1>, SuperSigned<2, 8>, $args),
             Format::TQ1_0 | Format::TQ2_0 => $quantized!(Bits2, SuperSigned<1>, $args),
-            Format::MXFP4 => $quantized!(Lookup<Bits4, Fp4>, Brains<1>, $args),
-            Format::NVFP4 => $quantized!(Lookup<Bits4, Fp4>, Brains<2>, $args),
+            Format::MXFP4 => $quantized!(Lookup<Bits4, Fp4>, Flat<Brain>, $args),
+            Format::NVFP4 => $quantized!(Lookup<Bits4, Fp4>, Flat<Brain, 2>, $args),
             Format::Q1_0 | Format::Q2_0 => $quantized!(Bits2, Flat, $args),
         }
     };
