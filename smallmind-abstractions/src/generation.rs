@@ -1,6 +1,6 @@
 //! What is asked of a model and what comes back.
 
-use crate::TokenId;
+use crate::{Diagnostic, TokenId};
 use std::time::Duration;
 
 /// The text to continue.
@@ -62,6 +62,8 @@ pub struct GenerationOptions {
     /// The largest number of tokens to generate; `None` is until the model
     /// ends its text or the context is full.
     pub max_tokens: Option<usize>,
+    /// How long the generation may take, from the call on.
+    pub timeout: Option<Duration>,
     /// How the next token is chosen.
     pub sampling: SamplingOptions,
     /// Whether control tokens written in a text prompt become those tokens.
@@ -111,6 +113,9 @@ pub enum FinishReason {
     Cancelled,
     /// The caller's deadline passed.
     TimedOut,
+    /// A hard limit of the session's budget was reached; the result's
+    /// diagnostics say which.
+    BudgetExhausted,
 }
 
 impl FinishReason {
@@ -122,6 +127,7 @@ impl FinishReason {
             Self::ContextFull => "context_full",
             Self::Cancelled => "cancelled",
             Self::TimedOut => "timed_out",
+            Self::BudgetExhausted => "budget_exhausted",
         }
     }
 }
@@ -131,6 +137,8 @@ impl FinishReason {
 pub struct Usage {
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
+    /// Those of them that the session held already and were not computed.
+    pub cached_tokens: usize,
     /// Tokens generated, without the end-of-generation token.
     pub completion_tokens: usize,
 }
@@ -149,9 +157,9 @@ pub struct Timings {
 }
 
 impl Timings {
-    /// Prompt tokens a second, or `None` where nothing was measured.
+    /// Prompt tokens computed a second, or `None` where nothing was measured.
     pub fn prefill_rate(&self, usage: &Usage) -> Option<f64> {
-        rate(usage.prompt_tokens, self.prefill)
+        rate(usage.prompt_tokens - usage.cached_tokens, self.prefill)
     }
 
     /// Decoded tokens a second, or `None` where nothing was measured.
@@ -193,4 +201,6 @@ pub struct GenerationResult {
     pub usage: Usage,
     /// Where the time went.
     pub timings: Timings,
+    /// What is worth saying about it.
+    pub diagnostics: Vec<Diagnostic>,
 }

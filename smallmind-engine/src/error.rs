@@ -1,6 +1,6 @@
 //! The errors of this crate.
 
-use smallmind_abstractions::GenerationResult;
+use smallmind_abstractions::{GenerationResult, ReasonCode};
 use std::time::Duration;
 #[cfg(feature = "hub")]
 use std::{
@@ -44,9 +44,28 @@ pub enum Error {
         /// Tokens that the session's context holds.
         capacity: usize,
     },
-    /// The session is in the middle of another generation.
-    #[error("the session is in use by another generation; wait for it, or open a second session")]
-    SessionInUse,
+    /// The session is in the middle of another call.
+    #[error(
+        "{kind} '{id}' is already in use. Sessions are not thread-safe and must not be accessed concurrently. Create separate sessions for concurrent requests."
+    )]
+    SessionInUse {
+        /// The type of the session.
+        kind: &'static str,
+        /// What the session is called.
+        id: String,
+    },
+    /// A hard limit of the session's budget leaves no room for what was asked.
+    #[error("{code}: {used} of {limit} are used, and {wanted} more are needed")]
+    BudgetExhausted {
+        /// Which limit.
+        code: ReasonCode,
+        /// What is used.
+        used: String,
+        /// The limit.
+        limit: String,
+        /// What is needed beyond that.
+        wanted: String,
+    },
     /// The caller cancelled.
     #[error("cancelled after {} tokens", partial.tokens.len())]
     Cancelled {

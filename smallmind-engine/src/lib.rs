@@ -13,13 +13,18 @@
 //! # Ok::<(), smallmind_engine::Error>(())
 //! ```
 
+pub mod budget;
 mod engine;
 mod error;
+mod generation;
+mod guard;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod session;
 mod stream;
+mod sync;
 
+pub use budget::{Limits, SessionBudget};
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;
 pub use session::{InferenceSession, SessionOptions};

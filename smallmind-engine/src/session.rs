@@ -1,10 +1,16 @@
 //! One sequence of tokens and the generations that extend it.
 
-use crate::stream::{Generation, GenerationStream};
-use crate::{Engine, Error};
-use smallmind_abstractions::{CancellationToken, GenerationRequest, GenerationResult, TokenId};
+use crate::budget::Spent;
+use crate::generation::Generation;
+use crate::guard::{Guard, Held};
+use crate::stream::GenerationStream;
+use crate::{Engine, Error, SessionBudget};
+use smallmind_abstractions::{
+    CancellationToken, Diagnostic, GenerationRequest, GenerationResult, TokenId,
+};
 use smallmind_runtime::{CacheType, Context};
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The context of a session where nothing is said: enough for most chats, and
 /// a memory that most machines have.
@@ -18,6 +24,10 @@ pub struct SessionOptions {
     pub context: Option<usize>,
     /// How keys and values are held; half precision by default.
     pub cache_type: CacheType,
+    /// What errors call the session; a number of its own where `None`.
+    pub id: Option<String>,
+    /// What the session may use in all; everything by default.
+    pub budget: SessionBudget,
 }
 
 /// A context and the tokens in it.
@@ -26,6 +36,29 @@ pub(crate) struct State {
     pub(crate) context: Context,
     /// The tokens whose keys and values the context holds.
     pub(crate) tokens: Vec<TokenId>,
+    /// What all generations took.
+    pub(crate) spent: Spent,
+}
+
+impl State {
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.context.truncate(len);
+        self.tokens.truncate(len);
+    }
+}
+
+/// The use of a session's state until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lease<'s> {
+    state: &'s Mutex<State>,
+    _held: Held<'s>,
+}
+
+impl<'s> Lease<'s> {
+    /// Never waits: only the holder of the guard locks.
+    pub(crate) fn state(&self) -> MutexGuard<'s, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A sequence of tokens to generate with, one generation at a time.
@@ -47,18 +80,56 @@ pub(crate) struct State {
 /// }
 /// # Ok::<(), smallmind_engine::Error>(())
 /// ```
+///
+/// A session may be shared by threads, but serves one at a time: a call while
+/// another runs, or while a stream is not yet dropped, is refused with
+/// [`Error::SessionInUse`].
 #[derive(Debug)]
 pub struct InferenceSession {
     engine: Engine,
+    id: String,
+    budget: SessionBudget,
+    diagnostics: Vec<Diagnostic>,
+    guard: Guard,
     state: Mutex<State>,
 }
 
 impl InferenceSession {
     pub(crate) fn new(engine: Engine, options: SessionOptions) -> Result<Self, Error> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let trained = engine.model().config().context_length;
         let capacity = options.context.unwrap_or(DEFAULT_CONTEXT.min(trained));
+        let bytes = engine.model().context_bytes(capacity, options.cache_type);
+        let diagnostics = options.budget.check_memory(bytes)?.into_iter().collect();
         let context = engine.model().new_context_with(capacity, options.cache_type)?;
-        Ok(Self { engine, state: Mutex::new(State { context, tokens: Vec::new() }) })
+        let state = State { context, tokens: Vec::new(), spent: Spent::default() };
+        let id = options.id.unwrap_or_else(|| NEXT_ID.fetch_add(1, Ordering::Relaxed).to_string());
+        Ok(Self {
+            engine,
+            id,
+            budget: options.budget,
+            diagnostics,
+            guard: Guard::new(),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// What errors call the session.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What was found when the session was opened.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The tokens whose keys and values the session holds.
+    ///
+    /// # Errors
+    /// [`Error::SessionInUse`].
+    pub fn tokens(&self) -> Result<Vec<TokenId>, Error> {
+        Ok(self.acquire()?.state().tokens.clone())
     }
 
     /// The engine that this session computes with.
@@ -77,8 +148,7 @@ impl InferenceSession {
         request: &GenerationRequest,
         cancel: &CancellationToken,
     ) -> Result<GenerationResult, Error> {
-        let state = self.acquire()?;
-        Generation::new(&self.engine, state, request, cancel.clone())?.run()
+        Generation::new(self, request, cancel)?.run()
     }
 
     /// Generates token by token, as the iterator is asked for them. The
@@ -92,8 +162,7 @@ impl InferenceSession {
         request: GenerationRequest,
         cancel: CancellationToken,
     ) -> Result<GenerationStream<'_>, Error> {
-        let state = self.acquire()?;
-        Ok(GenerationStream::new(Generation::new(&self.engine, state, &request, cancel)?))
+        Ok(GenerationStream::new(Generation::new(self, &request, &cancel)?))
     }
 
     /// Forgets all tokens.
@@ -101,25 +170,26 @@ impl InferenceSession {
     /// # Errors
     /// [`Error::SessionInUse`].
     pub fn clear(&self) -> Result<(), Error> {
-        let mut state = self.acquire()?;
-        state.tokens.clear();
-        state.context.clear();
+        self.acquire()?.state().truncate(0);
         Ok(())
     }
 
-    /// The guard of the session: released when dropped, however its holder
-    /// ends. After a panic the context starts anew.
-    fn acquire(&self) -> Result<MutexGuard<'_, State>, Error> {
-        match self.state.try_lock() {
-            Ok(state) => Ok(state),
-            Err(TryLockError::WouldBlock) => Err(Error::SessionInUse),
-            Err(TryLockError::Poisoned(poisoned)) => {
-                self.state.clear_poison();
-                let mut state = poisoned.into_inner();
-                state.tokens.clear();
-                state.context.clear();
-                Ok(state)
-            }
+    pub(crate) fn budget(&self) -> &SessionBudget {
+        &self.budget
+    }
+
+    /// Takes the session's guard. After a panic in the middle of a change the
+    /// context starts anew.
+    pub(crate) fn acquire(&self) -> Result<Lease<'_>, Error> {
+        let held = self
+            .guard
+            .acquire()
+            .ok_or_else(|| Error::SessionInUse { kind: "InferenceSession", id: self.id.clone() })?;
+        let lease = Lease { state: &self.state, _held: held };
+        if self.state.is_poisoned() {
+            lease.state().truncate(0);
+            self.state.clear_poison();
         }
+        Ok(lease)
     }
 }

@@ -91,8 +91,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         &cancel,
     )?;
     let loaded = started.elapsed();
-    let session =
-        engine.session(SessionOptions { context: args.ctx, cache_type: args.cache_type })?;
+    let session = engine.session(SessionOptions {
+        context: args.ctx,
+        cache_type: args.cache_type,
+        ..Default::default()
+    })?;
     let request = GenerationRequest::new(prompt).with_options(options(args));
     let mut out = stdout().lock();
     for event in session.stream(request, cancel)? {
@@ -135,6 +138,7 @@ fn options(args: &Args) -> GenerationOptions {
             seed: args.seed,
         },
         parse_special: args.special,
+        ..Default::default()
     }
 }
 

@@ -107,6 +107,18 @@ impl KvCache {
         shape.head_bytes().checked_mul(shape.heads.kv)?.checked_mul(blocks)
     }
 
+    /// Bytes of a cache for `capacity` positions; `None` where that is more than
+    /// any memory.
+    pub(crate) fn bytes(
+        kind: CacheType,
+        heads: Heads,
+        layers: usize,
+        capacity: usize,
+    ) -> Option<usize> {
+        let layer = Self::layer_bytes(Shape { kind, heads }, capacity)?;
+        layer.checked_mul(layers).filter(|b| *b <= isize::MAX as usize)
+    }
+
     /// An empty cache for `capacity` positions; `None` where that is more than
     /// any memory.
     pub(crate) fn new(
@@ -117,7 +129,7 @@ impl KvCache {
     ) -> Option<Result<Self, Error>> {
         let shape = Shape { kind, heads };
         let layer_bytes = Self::layer_bytes(shape, capacity)?;
-        let bytes = layer_bytes.checked_mul(layers).filter(|b| *b <= isize::MAX as usize)?;
+        let bytes = Self::bytes(kind, heads, layers, capacity)?;
         Some(anonymous(bytes).map(|data| Self { shape, layer_bytes, data }))
     }
 

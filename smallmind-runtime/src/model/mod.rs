@@ -162,6 +162,13 @@ impl Model {
         })
     }
 
+    /// Bytes of the keys and values of a context of `capacity` tokens;
+    /// `usize::MAX` where that is more than any memory.
+    pub fn context_bytes(&self, capacity: usize, cache: CacheType) -> usize {
+        let (heads, layers) = (self.config.heads(), self.config.block_count);
+        KvCache::bytes(cache, heads, layers, capacity).unwrap_or(usize::MAX)
+    }
+
     /// Appends tokens to a context and computes the rows of logits asked for,
     /// `vocab_size` values each.
     ///

@@ -1,0 +1,246 @@
+//! A generation in progress.
+
+use crate::session::{InferenceSession, Lease, State};
+use crate::{Engine, Error};
+use smallmind_abstractions::{
+    CancelCause, CancellationToken, DecodeOptions, Diagnostic, EncodeOptions, FinishReason,
+    GenerationEvent, GenerationRequest, GenerationResult, IncrementalDecoder, Prompt, Timings,
+    TokenId, Usage,
+};
+use smallmind_runtime::{Error as RuntimeError, Logits, Sampler};
+use std::time::Instant;
+
+/// One generation: the prompt is computed with the first token.
+#[derive(Debug)]
+pub(crate) struct Generation<'s> {
+    session: &'s InferenceSession,
+    lease: Lease<'s>,
+    sampler: Sampler,
+    decoder: IncrementalDecoder<'s>,
+    cancel: Cancel,
+    prompt: Vec<TokenId>,
+    /// Tokens of the prompt that the session holds already.
+    cached: usize,
+    max_tokens: usize,
+    started: Instant,
+    text: String,
+    tokens: Vec<TokenId>,
+    timings: Timings,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// What may stop a generation from outside, and whose deadline comes first.
+#[derive(Debug)]
+struct Cancel {
+    token: CancellationToken,
+    /// The deadline is that of the session's budget.
+    by_budget: bool,
+}
+
+/// What a step of a generation came to.
+enum Step {
+    Token(TokenId),
+    End(FinishReason),
+}
+
+impl<'s> Generation<'s> {
+    pub(crate) fn new(
+        session: &'s InferenceSession,
+        request: &GenerationRequest,
+        cancel: &CancellationToken,
+    ) -> Result<Self, Error> {
+        let started = Instant::now();
+        let lease = session.acquire()?;
+        let engine = session.engine();
+        let options = &request.options;
+        let prompt = prompt(engine, request)?;
+        let state = lease.state();
+        let capacity = state.context.capacity();
+        if prompt.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        if prompt.len() >= capacity {
+            return Err(Error::PromptTooLong { tokens: prompt.len(), capacity });
+        }
+        let cached = cached(&prompt, &state.tokens);
+        session.budget().check(state.spent, (prompt.len() - cached) as u64)?;
+        let cancel = Cancel::new(session, &state, request, cancel);
+        drop(state);
+        let continuation = DecodeOptions { continuation: true, ..Default::default() };
+        Ok(Self {
+            session,
+            lease,
+            sampler: Sampler::new(options.sampling)?,
+            decoder: IncrementalDecoder::new(engine.tokenizer(), continuation),
+            cancel,
+            prompt,
+            cached,
+            max_tokens: options.max_tokens.unwrap_or(usize::MAX),
+            started,
+            text: String::new(),
+            tokens: Vec::new(),
+            timings: Timings::default(),
+            diagnostics: Vec::new(),
+        })
+    }
+
+    /// Generates to the end.
+    pub(crate) fn run(mut self) -> Result<GenerationResult, Error> {
+        loop {
+            match self.advance()? {
+                GenerationEvent::Finished(result) => return Ok(result),
+                _ => continue,
+            }
+        }
+    }
+
+    pub(crate) fn advance(&mut self) -> Result<GenerationEvent, Error> {
+        match self.step() {
+            Ok(Step::Token(id)) => {
+                let before = self.text.len();
+                self.tokens.push(id);
+                self.decoder.push(id, &mut self.text)?;
+                Ok(GenerationEvent::Token { id, text: self.text[before..].to_owned() })
+            }
+            Ok(Step::End(reason)) => Ok(GenerationEvent::Finished(self.finish(reason))),
+            Err(Error::Runtime(RuntimeError::Cancelled(cancelled))) => {
+                self.stopped(cancelled.cause())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The end of a generation that was stopped from outside.
+    fn stopped(&mut self, cause: CancelCause) -> Result<GenerationEvent, Error> {
+        match cause {
+            CancelCause::TimedOut if self.cancel.by_budget => {
+                self.diagnostics.push(self.session.budget().time_exhausted());
+                Ok(GenerationEvent::Finished(self.finish(FinishReason::BudgetExhausted)))
+            }
+            CancelCause::TimedOut => Err(Error::TimedOut {
+                after: self.started.elapsed(),
+                partial: Box::new(self.finish(FinishReason::TimedOut)),
+            }),
+            CancelCause::Cancelled => {
+                Err(Error::Cancelled { partial: Box::new(self.finish(FinishReason::Cancelled)) })
+            }
+        }
+    }
+
+    fn step(&mut self) -> Result<Step, Error> {
+        self.cancel.token.check().map_err(RuntimeError::from)?;
+        if self.tokens.len() >= self.max_tokens {
+            return Ok(Step::End(FinishReason::MaxTokens));
+        }
+        let first = self.tokens.is_empty();
+        let mut state = self.lease.state();
+        let full = self.prompt.len() + self.tokens.len() > state.context.capacity();
+        if !first && full {
+            return Ok(Step::End(FinishReason::ContextFull));
+        }
+        if !first && let Some(finding) = self.session.budget().tokens_exhausted(state.spent) {
+            self.diagnostics.push(finding);
+            return Ok(Step::End(FinishReason::BudgetExhausted));
+        }
+        let began = Instant::now();
+        let outcome = self.forward_and_sample(&mut state);
+        let took = began.elapsed();
+        state.spent.time += took;
+        drop(state);
+        if first {
+            self.timings.prefill = took;
+            self.timings.time_to_first_token = self.started.elapsed();
+        } else {
+            self.timings.decode += took;
+            self.timings.decode_steps += 1;
+        }
+        let id = outcome?;
+        if self.session.engine().tokenizer().is_end_of_generation(id) {
+            return Ok(Step::End(FinishReason::EndOfGeneration));
+        }
+        Ok(Step::Token(id))
+    }
+
+    /// Computes the tokens that the context does not hold yet and chooses the
+    /// next one.
+    fn forward_and_sample(&mut self, state: &mut State) -> Result<TokenId, Error> {
+        let last;
+        let new = match self.tokens.last() {
+            None => {
+                state.truncate(self.cached);
+                &self.prompt[self.cached..]
+            }
+            Some(&id) => {
+                last = [id];
+                &last
+            }
+        };
+        let State { context, tokens, spent } = state;
+        let model = self.session.engine().model();
+        let outcome = model.forward(context, new, Logits::Last, &self.cancel.token);
+        let next = outcome.map(|logits| self.sampler.sample(logits));
+        // Also after an error: the chunks before it are there.
+        let done = context.len() - tokens.len();
+        tokens.extend_from_slice(&new[..done]);
+        spent.tokens += done as u64;
+        Ok(next??)
+    }
+
+    fn finish(&mut self, finish_reason: FinishReason) -> GenerationResult {
+        self.decoder.finish(&mut self.text);
+        let spent = self.lease.state().spent;
+        self.diagnostics.extend(self.session.budget().warnings(spent));
+        GenerationResult {
+            text: std::mem::take(&mut self.text),
+            usage: Usage {
+                prompt_tokens: self.prompt.len(),
+                cached_tokens: self.cached,
+                completion_tokens: self.tokens.len(),
+            },
+            tokens: std::mem::take(&mut self.tokens),
+            finish_reason,
+            timings: self.timings,
+            diagnostics: std::mem::take(&mut self.diagnostics),
+        }
+    }
+}
+
+impl Cancel {
+    fn new(
+        session: &InferenceSession,
+        state: &State,
+        request: &GenerationRequest,
+        cancel: &CancellationToken,
+    ) -> Self {
+        let asked = match request.options.timeout {
+            Some(timeout) => cancel.child_with_timeout(timeout),
+            None => cancel.clone(),
+        };
+        match session.budget().time_left(state.spent) {
+            None => Self { token: asked, by_budget: false },
+            Some(left) => {
+                let token = asked.child_with_timeout(left);
+                Self { by_budget: token.deadline() != asked.deadline(), token }
+            }
+        }
+    }
+}
+
+fn prompt(engine: &Engine, request: &GenerationRequest) -> Result<Vec<TokenId>, Error> {
+    match &request.prompt {
+        Prompt::Tokens(tokens) => Ok(tokens.clone()),
+        Prompt::Text(text) => {
+            let parse_special = request.options.parse_special;
+            Ok(engine
+                .tokenizer()
+                .encode(text, EncodeOptions { add_special: true, parse_special })?)
+        }
+    }
+}
+
+/// How many tokens of a prompt need not be computed. The last one always is:
+/// its logits are what is wanted.
+fn cached(prompt: &[TokenId], held: &[TokenId]) -> usize {
+    let common = prompt[..prompt.len() - 1].iter().zip(held);
+    common.take_while(|(a, b)| a == b).count()
+}
