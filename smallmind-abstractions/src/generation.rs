@@ -62,6 +62,9 @@ pub struct GenerationOptions {
     /// The largest number of tokens to generate; `None` is until the model
     /// ends its text or the context is full.
     pub max_tokens: Option<usize>,
+    /// Texts that end the generation where they appear, across tokens too. They
+    /// are no part of the result's text, and nothing of them is streamed.
+    pub stop: Vec<String>,
     /// How long the generation may take, from the call on.
     pub timeout: Option<Duration>,
     /// How the next token is chosen.
@@ -105,6 +108,8 @@ impl Default for SamplingOptions {
 pub enum FinishReason {
     /// The model produced an end-of-generation token.
     EndOfGeneration,
+    /// One of [`GenerationOptions::stop`] appeared.
+    StopSequence,
     /// [`GenerationOptions::max_tokens`] was reached.
     MaxTokens,
     /// The context window is full.
@@ -123,6 +128,7 @@ impl FinishReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::EndOfGeneration => "end_of_generation",
+            Self::StopSequence => "stop_sequence",
             Self::MaxTokens => "max_tokens",
             Self::ContextFull => "context_full",
             Self::Cancelled => "cancelled",
@@ -181,9 +187,12 @@ pub enum GenerationEvent {
         /// Its id.
         id: TokenId,
         /// The text that became complete with it; empty while a UTF-8
-        /// character is still incomplete.
+        /// character is still incomplete, or where a stop sequence may have
+        /// begun.
         text: String,
     },
+    /// Text that was held back until the end.
+    Text(String),
     /// The generation ended; nothing follows.
     Finished(GenerationResult),
 }
@@ -193,7 +202,10 @@ pub enum GenerationEvent {
 pub struct GenerationResult {
     /// The text generated, without the prompt.
     pub text: String,
-    /// The ids generated, without the end-of-generation token.
+    /// Which of the stop sequences ended it.
+    pub stop: Option<String>,
+    /// The ids generated, without the end-of-generation token; with those of
+    /// the stop sequence.
     pub tokens: Vec<TokenId>,
     /// Why it ended.
     pub finish_reason: FinishReason,

@@ -23,7 +23,7 @@ fn main() -> Result<(), Error> {
     let request = GenerationRequest::new(prompt).with_options(options);
     for event in session.stream(request, never)? {
         match event? {
-            GenerationEvent::Token { text, .. } => {
+            GenerationEvent::Token { text, .. } | GenerationEvent::Text(text) => {
                 print!("{text}");
                 // A terminal that is gone is noticed by the next print.
                 drop(std::io::stdout().flush());

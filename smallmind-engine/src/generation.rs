@@ -1,6 +1,7 @@
 //! A generation in progress.
 
 use crate::session::{InferenceSession, Lease, State};
+use crate::stop::{self, Scan};
 use crate::{Engine, Error};
 use smallmind_abstractions::{
     CancelCause, CancellationToken, DecodeOptions, Diagnostic, EncodeOptions, FinishReason,
@@ -24,6 +25,12 @@ pub(crate) struct Generation<'s> {
     max_tokens: usize,
     started: Instant,
     text: String,
+    /// Bytes of `text` that events have shown.
+    shown: usize,
+    stops: Vec<String>,
+    stop: Option<String>,
+    /// Why it ended, once only the result is left to give.
+    end: Option<FinishReason>,
     tokens: Vec<TokenId>,
     timings: Timings,
     diagnostics: Vec<Diagnostic>,
@@ -78,6 +85,10 @@ impl<'s> Generation<'s> {
             max_tokens: options.max_tokens.unwrap_or(usize::MAX),
             started,
             text: String::new(),
+            shown: 0,
+            stops: options.stop.clone(),
+            stop: None,
+            end: None,
             tokens: Vec::new(),
             timings: Timings::default(),
             diagnostics: Vec::new(),
@@ -95,14 +106,16 @@ impl<'s> Generation<'s> {
     }
 
     pub(crate) fn advance(&mut self) -> Result<GenerationEvent, Error> {
+        if let Some(reason) = self.end {
+            return Ok(GenerationEvent::Finished(self.finish(reason)));
+        }
         match self.step() {
             Ok(Step::Token(id)) => {
-                let before = self.text.len();
                 self.tokens.push(id);
                 self.decoder.push(id, &mut self.text)?;
-                Ok(GenerationEvent::Token { id, text: self.text[before..].to_owned() })
+                Ok(GenerationEvent::Token { id, text: self.show() })
             }
-            Ok(Step::End(reason)) => Ok(GenerationEvent::Finished(self.finish(reason))),
+            Ok(Step::End(reason)) => Ok(self.ended(reason)),
             Err(Error::Runtime(RuntimeError::Cancelled(cancelled))) => {
                 self.stopped(cancelled.cause())
             }
@@ -110,12 +123,38 @@ impl<'s> Generation<'s> {
         }
     }
 
+    /// The text that may be shown now, without what may be a stop sequence.
+    fn show(&mut self) -> String {
+        let from = self.shown;
+        match stop::scan(&self.text[from..], &self.stops) {
+            Scan::Safe(len) => self.shown += len,
+            Scan::Stop { at, which } => {
+                self.shown += at;
+                self.text.truncate(self.shown);
+                self.stop = Some(self.stops[which].clone());
+            }
+        }
+        self.text[from..self.shown].to_owned()
+    }
+
+    /// What was held back, where that is anything, or the result.
+    fn ended(&mut self, reason: FinishReason) -> GenerationEvent {
+        if self.stop.is_none() {
+            self.decoder.finish(&mut self.text);
+        }
+        if self.shown == self.text.len() {
+            return GenerationEvent::Finished(self.finish(reason));
+        }
+        self.end = Some(reason);
+        GenerationEvent::Text(self.text[self.shown..].to_owned())
+    }
+
     /// The end of a generation that was stopped from outside.
     fn stopped(&mut self, cause: CancelCause) -> Result<GenerationEvent, Error> {
         match cause {
             CancelCause::TimedOut if self.cancel.by_budget => {
                 self.diagnostics.push(self.session.budget().time_exhausted());
-                Ok(GenerationEvent::Finished(self.finish(FinishReason::BudgetExhausted)))
+                Ok(self.ended(FinishReason::BudgetExhausted))
             }
             CancelCause::TimedOut => Err(Error::TimedOut {
                 after: self.started.elapsed(),
@@ -129,6 +168,9 @@ impl<'s> Generation<'s> {
 
     fn step(&mut self) -> Result<Step, Error> {
         self.cancel.token.check().map_err(RuntimeError::from)?;
+        if self.stop.is_some() {
+            return Ok(Step::End(FinishReason::StopSequence));
+        }
         if self.tokens.len() >= self.max_tokens {
             return Ok(Step::End(FinishReason::MaxTokens));
         }
@@ -187,11 +229,14 @@ impl<'s> Generation<'s> {
     }
 
     fn finish(&mut self, finish_reason: FinishReason) -> GenerationResult {
-        self.decoder.finish(&mut self.text);
+        if self.stop.is_none() {
+            self.decoder.finish(&mut self.text);
+        }
         let spent = self.lease.state().spent;
         self.diagnostics.extend(self.session.budget().warnings(spent));
         GenerationResult {
             text: std::mem::take(&mut self.text),
+            stop: self.stop.take(),
             usage: Usage {
                 prompt_tokens: self.prompt.len(),
                 cached_tokens: self.cached,

@@ -21,6 +21,7 @@ mod guard;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod session;
+mod stop;
 mod stream;
 mod sync;
 

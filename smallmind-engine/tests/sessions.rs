@@ -187,3 +187,36 @@ fn sessions_of_one_engine_run_at_once() {
         }
     });
 }
+
+#[test]
+fn stop_sequences_end_the_text_before_them() {
+    let session = session(128);
+    let whole = generate(&session, &greedy(24)).text;
+    // Some characters from the middle, which no token boundary respects.
+    let middle = whole.char_indices().nth(whole.chars().count() / 2).unwrap().0;
+    let stop = whole[middle..].chars().take(7).collect::<String>();
+    let mut request = greedy(24);
+    request.options.stop = vec!["never to be seen".into(), stop.clone()];
+    let (mut streamed, mut end) = (String::new(), None);
+    for event in session.stream(request, CancellationToken::new()).unwrap() {
+        match event.unwrap() {
+            GenerationEvent::Token { text, .. } | GenerationEvent::Text(text) => streamed += &text,
+            GenerationEvent::Finished(result) => end = Some(result),
+            other => panic!("{other:?}"),
+        }
+    }
+    let end = end.unwrap();
+    let expected = &whole[..whole.find(&stop).unwrap()];
+    assert_eq!((end.text.as_str(), streamed.as_str()), (expected, expected));
+    assert_eq!((end.finish_reason, end.stop), (FinishReason::StopSequence, Some(stop)));
+    // One that only begins is text after all, and streamed at the end.
+    let mut request = greedy(24);
+    let tail: String = whole.chars().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect();
+    request.options.stop = vec![tail + "and more"];
+    let events: Vec<_> = session.stream(request, CancellationToken::new()).unwrap().collect();
+    let texts = events.iter().map(|event| match event {
+        Ok(GenerationEvent::Token { text, .. } | GenerationEvent::Text(text)) => text.as_str(),
+        _ => "",
+    });
+    assert_eq!(texts.collect::<String>(), whole);
+}

@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let mut out = stdout().lock();
     for event in session.stream(request, cancel)? {
         match event {
-            Ok(GenerationEvent::Token { text, .. }) if !args.json => {
+            Ok(GenerationEvent::Token { text, .. } | GenerationEvent::Text(text)) if !args.json => {
                 out.write_all(text.as_bytes())?;
                 out.flush()?;
             }
