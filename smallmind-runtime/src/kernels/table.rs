@@ -132,6 +132,7 @@ impl Format {
 type Tile = unsafe fn(&[u8], &[u32], &mut [f32]);
 type SelectTile = fn(Format, usize) -> Tile;
 type RmsNorm = unsafe fn(&[f32], &[f32], f32, &mut [f32]);
+type LayerNorm = unsafe fn(&[f32], &[f32], &[f32], f32, &mut [f32]);
 type GateFn = unsafe fn(Gate, &mut [f32], &[f32]);
 type Add = unsafe fn(&mut [f32], &[f32]);
 type Put = unsafe fn(&[f32], &[f32], bool, Columns<'_, f32>);
@@ -154,6 +155,8 @@ pub(crate) struct Kernels {
     tile_width: usize,
     select_tile: SelectTile,
     rms_norm: RmsNorm,
+    #[allow(dead_code, reason = "for encoders, which come next")]
+    layer_norm: LayerNorm,
     gate: GateFn,
     add: Add,
     put: Put,
@@ -249,6 +252,10 @@ macro_rules! kernels {
             rows::rms_norm($make, x, w, epsilon, out);
         }
         $(#[target_feature(enable = $features)])?
+        fn layer_norm(x: &[f32], w: &[f32], bias: &[f32], epsilon: f32, out: &mut [f32]) {
+            rows::layer_norm($make, x, w, bias, epsilon, out);
+        }
+        $(#[target_feature(enable = $features)])?
         fn gate(function: Gate, gate: &mut [f32], up: &[f32]) {
             rows::gate($make, function, gate, up);
         }
@@ -323,6 +330,7 @@ macro_rules! kernels {
             tile_width: <$simd as Simd>::TILE,
             select_tile,
             rms_norm,
+            layer_norm,
             gate,
             add,
             put,
@@ -432,9 +440,9 @@ fn unavailable(name: &str) -> Error {
 
 /// Safe methods over the function pointers of the table.
 macro_rules! methods {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $t:ty),*) $(-> $r:ty)?;)*) => {
+    ($($(#[$attribute:meta])* $name:ident($($arg:ident: $t:ty),*) $(-> $r:ty)?;)*) => {
         impl Kernels {$(
-            $(#[$doc])*
+            $(#[$attribute])*
             #[inline]
             pub(crate) fn $name(&self, $($arg: $t),*) $(-> $r)? {
                 // SAFETY: a table exists only where its CPU features were
@@ -447,7 +455,10 @@ macro_rules! methods {
 methods! {
     /// `out = x / sqrt(mean(x²) + epsilon) * weight`.
     rms_norm(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]);
-    /// `gate = f(gate) * up`.
+    /// `out = (x - mean(x)) / sqrt(variance(x) + epsilon) * weight + bias`.
+    #[allow(dead_code, reason = "for encoders, which come next")]
+    layer_norm(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, out: &mut [f32]);
+    /// `gate = f(gate) * up`; no `up` is ones.
     gate(function: Gate, gate: &mut [f32], up: &[f32]);
     /// `x += y`.
     add(x: &mut [f32], y: &[f32]);

@@ -234,7 +234,7 @@ fn bias_accumulation_and_gates_follow_the_product() {
             for (i, (found, product)) in out.iter().zip(&wx).enumerate() {
                 assert_eq!(*found, 2.0 + (product + bias[i % rows]));
             }
-            for gate in [Gate::Silu, Gate::Gelu] {
+            for gate in [Gate::Silu, Gate::Gelu, Gate::GeluErf] {
                 matmul_gated(compute, &a, [&w, &v], gate, &mut out);
                 for ((found, g), u) in out.iter().zip(&wx).zip(&vx) {
                     let expected = naive_gate(gate, f64::from(*g)) * f64::from(*u);
@@ -274,6 +274,54 @@ fn naive_gate(gate: Gate, x: f64) -> f64 {
             let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
             0.5 * x * (1.0 + u.tanh())
         }
+        Gate::GeluErf => x * normal_distribution(x),
+    }
+}
+
+/// The integral of the density, by Simpson's rule.
+fn normal_distribution(x: f64) -> f64 {
+    const STEPS: usize = 2000;
+    let density = |t: f64| (-t * t / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let h = x / STEPS as f64;
+    let inner = (1..STEPS).map(|i| density(h * i as f64) * if i % 2 == 1 { 4.0 } else { 2.0 });
+    0.5 + h / 3.0 * (density(0.0) + inner.sum::<f64>() + density(x))
+}
+
+#[test]
+fn gelu_is_exact_on_both_sides_of_zero_and_without_a_factor() {
+    let x: Vec<f32> = (-83..=83).map(|i| i as f32 / 10.0).collect();
+    for kernels in levels() {
+        let mut found = x.clone();
+        kernels.gate(Gate::GeluErf, &mut found, &[]);
+        for (x, found) in x.iter().zip(found) {
+            let expected = naive_gate(Gate::GeluErf, f64::from(*x));
+            assert!((f64::from(found) - expected).abs() < 1e-6, "{x}: {found} {expected}");
+        }
+    }
+}
+
+#[test]
+fn rows_are_normalized_around_their_mean() {
+    let scalar = Kernels::new(Level::Scalar).unwrap();
+    for (len, biased) in [(1, true), (15, true), (16, false), (100, true), (384, true)] {
+        let (x, w) = (Random(1).floats(len), Random(2).floats(len));
+        let x: Vec<_> = x.iter().map(|x| x + 3.0).collect();
+        let bias = if biased { Random(3).floats(len) } else { Vec::new() };
+        let mean = x.iter().map(|x| f64::from(*x)).sum::<f64>() / len as f64;
+        let squares = x.iter().map(|x| (f64::from(*x) - mean).powi(2));
+        let deviation = (squares.sum::<f64>() / len as f64 + 1e-5).sqrt();
+        let mut expected = vec![0.0; len];
+        scalar.layer_norm(&x, &w, &bias, 1e-5, &mut expected);
+        for (i, found) in expected.iter().enumerate() {
+            let naive = (f64::from(x[i]) - mean) / deviation * f64::from(w[i]);
+            let naive = naive + bias.get(i).map_or(0.0, |b| f64::from(*b));
+            assert!((f64::from(*found) - naive).abs() < 1e-4, "{found} {naive}");
+        }
+        for kernels in levels() {
+            let mut found = vec![0.0; len];
+            kernels.layer_norm(&x, &w, &bias, 1e-5, &mut found);
+            assert_eq!(bits(&found), bits(&expected), "{}", kernels.level());
+        }
     }
 }
 
@@ -305,6 +353,8 @@ fn gates_keep_their_limits() {
             (Gate::Silu, -200.0, 0.0),
             (Gate::Gelu, 40.0, 40.0),
             (Gate::Gelu, -40.0, 0.0),
+            (Gate::GeluErf, 200.0, 200.0),
+            (Gate::GeluErf, -200.0, 0.0),
         ] {
             let mut value = [x];
             kernels.gate(gate, &mut value, &[1.0]);

@@ -57,6 +57,38 @@ pub(crate) fn rms_norm<S: Simd>(s: S, x: &[f32], weight: &[f32], epsilon: f32, o
     });
 }
 
+/// `out = (x - mean(x)) / sqrt(variance(x) + epsilon) * weight + bias` (Ba et
+/// al. 2016). No `bias` is none.
+#[inline(always)]
+pub(crate) fn layer_norm<S: Simd>(
+    s: S,
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    epsilon: f32,
+    out: &mut [f32],
+) {
+    let mut sums = s.splat(0.0);
+    for at in (0..x.len()).step_by(LANES) {
+        sums = s.add(load_padded(s, x, at), sums);
+    }
+    let mean = [s.sum_across(sums) / x.len() as f32; LANES];
+    // What pads the last vector is no value, so no mean is taken off it.
+    let centred =
+        |at| s.sub(load_padded(s, x, at), load_padded(s, &mean[..LANES.min(x.len() - at)], 0));
+    let mut squares = s.splat(0.0);
+    for at in (0..x.len()).step_by(LANES) {
+        let v = centred(at);
+        squares = s.fma(v, v, squares);
+    }
+    let variance = s.sum_across(squares) / x.len() as f32;
+    let scale = s.splat(1.0 / (variance + epsilon).sqrt());
+    for_lanes(s, out, |at, _| {
+        let bias = if bias.is_empty() { s.splat(0.0) } else { load_padded(s, bias, at) };
+        s.fma(s.mul(centred(at), scale), load_padded(s, weight, at), bias)
+    });
+}
+
 /// Which function gates a feed-forward layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gate {
@@ -64,6 +96,9 @@ pub(crate) enum Gate {
     Silu,
     /// The tanh approximation of GELU (Hendrycks and Gimpel 2016).
     Gelu,
+    /// GELU itself, `x * Φ(x)`.
+    #[allow(dead_code, reason = "for encoders, which come next")]
+    GeluErf,
 }
 
 /// `x * sigmoid(y) * up`, which both functions are: tanh(u) is
@@ -73,19 +108,37 @@ fn gated<S: Simd>(s: S, x: S::F32, neg_y: S::F32, up: S::F32) -> S::F32 {
     s.mul(s.div(x, s.add(s.splat(1.0), exp(s, neg_y))), up)
 }
 
-/// `gate = f(gate) * up`.
+/// `x * Φ(x)`, with the distribution function of the normal distribution to
+/// 2e-7 (Abramowitz and Stegun 1964, 7.1.26).
+#[inline(always)]
+fn gelu_erf<S: Simd>(s: S, x: S::F32) -> S::F32 {
+    const P: f32 = 0.327_591_1;
+    const A: [f32; 5] = [1.061_405_4, -1.453_152_1, 1.421_413_7, -0.284_496_72, 0.254_829_6];
+    let z = s.mul(s.abs(x), s.splat(std::f32::consts::FRAC_1_SQRT_2));
+    let t = s.div(s.splat(1.0), s.fma(z, s.splat(P), s.splat(1.0)));
+    let mut tail = s.splat(A[0]);
+    for a in &A[1..] {
+        tail = s.fma(tail, t, s.splat(*a));
+    }
+    let tail = s.mul(s.mul(tail, t), exp(s, s.mul(s.mul(z, z), s.splat(-1.0))));
+    // `max(x, 0)` less what the tail takes off, alike on both sides of zero.
+    let half = s.mul(s.mul(s.abs(x), tail), s.splat(0.5));
+    s.sub(s.max(x, s.splat(0.0)), half)
+}
+
+/// `gate = f(gate) * up`. No `up` is ones.
 #[inline(always)]
 pub(crate) fn gate<S: Simd>(s: S, function: Gate, gate: &mut [f32], up: &[f32]) {
+    let up = |at| if up.is_empty() { s.splat(1.0) } else { load_padded(s, up, at) };
     match function {
         Gate::Silu => {
-            for_lanes(s, gate, |at, x| {
-                gated(s, x, s.mul(x, s.splat(-1.0)), load_padded(s, up, at))
-            });
+            for_lanes(s, gate, |at, x| gated(s, x, s.mul(x, s.splat(-1.0)), up(at)));
         }
+        Gate::GeluErf => for_lanes(s, gate, |at, x| s.mul(gelu_erf(s, x), up(at))),
         Gate::Gelu => for_lanes(s, gate, |at, x| {
             const MINUS_2_SQRT_2_OVER_PI: f32 = -1.595_769_2;
             let cubic = s.fma(s.mul(s.mul(x, x), s.splat(0.044_715)), x, x);
-            gated(s, x, s.mul(cubic, s.splat(MINUS_2_SQRT_2_OVER_PI)), load_padded(s, up, at))
+            gated(s, x, s.mul(cubic, s.splat(MINUS_2_SQRT_2_OVER_PI)), up(at))
         }),
     }
 }
