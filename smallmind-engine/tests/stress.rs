@@ -25,6 +25,10 @@ enum End {
     HalfRead,
 }
 
+impl End {
+    const ALL: [Self; 4] = [Self::Whole, Self::Cancelled, Self::Panicked, Self::HalfRead];
+}
+
 /// What a thread wants of the session.
 #[derive(Debug, Clone)]
 struct Job {
@@ -39,12 +43,20 @@ impl Job {
         // Prompts that share beginnings, so that what is kept matters.
         let len = 1 + random.below(6);
         let prompt = (0..len).map(|_| 20 + random.below(3) as TokenId).collect();
-        let ends = [End::Whole, End::Cancelled, End::Panicked, End::HalfRead];
-        Self { prompt, end: ends[random.below(4)], after: random.below(3) }
+        Self { prompt, end: End::ALL[random.below(4)], after: random.below(3) }
     }
 
     fn request(&self) -> GenerationRequest {
         request(self.prompt.clone(), 3)
+    }
+
+    /// What [`read`](Self::read) gives; `None` for a panic.
+    fn outcome(
+        &self,
+        stream: &mut GenerationStream<'_>,
+        cancel: &CancellationToken,
+    ) -> Option<Vec<TokenId>> {
+        catch_unwind(AssertUnwindSafe(|| self.read(stream, cancel))).ok()
     }
 
     /// Reads to its end, which may be a panic. The tokens generated.
@@ -102,8 +114,8 @@ impl Contest {
         assert_eq!(self.holders.fetch_add(1, Ordering::SeqCst), 0, "two holders");
         // Dropped before the stream, whose drop lets the next one in.
         let _count = Count(self);
-        let read = catch_unwind(AssertUnwindSafe(|| job.read(&mut stream, &cancel)));
-        self.winners.lock().unwrap().push((job.clone(), read.ok()));
+        let outcome = job.outcome(&mut stream, &cancel);
+        self.winners.lock().unwrap().push((job.clone(), outcome));
     }
 }
 
@@ -114,15 +126,13 @@ fn replay(engine: &Engine, contest: &Contest) {
     for (job, tokens) in &*winners {
         let cancel = CancellationToken::new();
         let mut stream = alone.stream(job.request(), cancel.clone()).unwrap();
-        let read = catch_unwind(AssertUnwindSafe(|| job.read(&mut stream, &cancel)));
-        assert_eq!(read.ok(), *tokens, "{job:?}");
+        assert_eq!(job.outcome(&mut stream, &cancel), *tokens, "{job:?}");
     }
     assert_eq!(contest.session.tokens().unwrap(), alone.tokens().unwrap());
     let last = request(vec![20, 21, 22], 20);
     let generate = |s: &InferenceSession| s.generate(&last, &CancellationToken::new()).unwrap();
     assert_eq!(generate(&contest.session).tokens, generate(&alone).tokens);
-    let ends = [End::Whole, End::Cancelled, End::Panicked, End::HalfRead];
-    for end in ends {
+    for end in End::ALL {
         let count = winners.iter().filter(|(job, _)| job.end == end).count();
         assert!(count > 0, "of {} winners none ended {end:?}", winners.len());
     }
