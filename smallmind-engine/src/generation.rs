@@ -109,7 +109,12 @@ impl<'s> Generation<'s> {
         if let Some(reason) = self.end {
             return Ok(GenerationEvent::Finished(self.finish(reason)));
         }
-        match self.step() {
+        let step = self.step();
+        // What the decoder holds back belongs to the text of every end but one.
+        if !matches!(step, Ok(Step::Token(_))) && self.stop.is_none() {
+            self.decoder.finish(&mut self.text);
+        }
+        match step {
             Ok(Step::Token(id)) => {
                 self.tokens.push(id);
                 self.decoder.push(id, &mut self.text)?;
@@ -139,9 +144,6 @@ impl<'s> Generation<'s> {
 
     /// What was held back, where that is anything, or the result.
     fn ended(&mut self, reason: FinishReason) -> GenerationEvent {
-        if self.stop.is_none() {
-            self.decoder.finish(&mut self.text);
-        }
         if self.shown == self.text.len() {
             return GenerationEvent::Finished(self.finish(reason));
         }
@@ -229,9 +231,6 @@ impl<'s> Generation<'s> {
     }
 
     fn finish(&mut self, finish_reason: FinishReason) -> GenerationResult {
-        if self.stop.is_none() {
-            self.decoder.finish(&mut self.text);
-        }
         let spent = self.lease.state().spent;
         self.diagnostics.extend(self.session.budget().warnings(spent));
         GenerationResult {
