@@ -165,7 +165,7 @@ pub struct Timings {
 impl Timings {
     /// Prompt tokens computed a second, or `None` where nothing was measured.
     pub fn prefill_rate(&self, usage: &Usage) -> Option<f64> {
-        rate(usage.prompt_tokens - usage.cached_tokens, self.prefill)
+        rate(usage.prompt_tokens.saturating_sub(usage.cached_tokens), self.prefill)
     }
 
     /// Decoded tokens a second, or `None` where nothing was measured.
@@ -195,6 +195,17 @@ pub enum GenerationEvent {
     Text(String),
     /// The generation ended; nothing follows.
     Finished(GenerationResult),
+}
+
+impl GenerationEvent {
+    /// The text that is new with it, to be shown after that of the events
+    /// before.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Token { text, .. } | Self::Text(text) => text,
+            Self::Finished(_) => "",
+        }
+    }
 }
 
 /// A finished generation.

@@ -23,15 +23,14 @@ fn main() -> Result<(), Error> {
     let request = GenerationRequest::new(prompt).with_options(options);
     for event in session.stream(request, never)? {
         match event? {
-            GenerationEvent::Token { text, .. } | GenerationEvent::Text(text) => {
-                print!("{text}");
-                // A terminal that is gone is noticed by the next print.
-                drop(std::io::stdout().flush());
-            }
             GenerationEvent::Finished(result) => {
                 println!("\n[{} tokens, {}]", result.tokens.len(), result.finish_reason.as_str());
             }
-            _ => {}
+            event => {
+                print!("{}", event.text());
+                // A terminal that is gone is noticed by the next print.
+                drop(std::io::stdout().flush());
+            }
         }
     }
     Ok(())

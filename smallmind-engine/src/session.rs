@@ -67,16 +67,14 @@ impl<'s> Lease<'s> {
 /// differs; the result is the same to the bit.
 ///
 /// ```no_run
-/// use smallmind_abstractions::{CancellationToken, GenerationEvent, GenerationRequest};
+/// use smallmind_abstractions::{CancellationToken, GenerationRequest};
 /// use smallmind_engine::{Engine, EngineOptions, SessionOptions};
 ///
 /// let never = CancellationToken::new();
 /// let engine = Engine::load("model.gguf", EngineOptions::default(), &never)?;
 /// let session = engine.session(SessionOptions { context: Some(1024), ..Default::default() })?;
 /// for event in session.stream(GenerationRequest::new("Once upon a time"), never)? {
-///     if let GenerationEvent::Token { text, .. } = event? {
-///         print!("{text}");
-///     }
+///     print!("{}", event?.text());
 /// }
 /// # Ok::<(), smallmind_engine::Error>(())
 /// ```

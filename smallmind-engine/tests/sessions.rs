@@ -200,9 +200,8 @@ fn stop_sequences_end_the_text_before_them() {
     let (mut streamed, mut end) = (String::new(), None);
     for event in session.stream(request, CancellationToken::new()).unwrap() {
         match event.unwrap() {
-            GenerationEvent::Token { text, .. } | GenerationEvent::Text(text) => streamed += &text,
             GenerationEvent::Finished(result) => end = Some(result),
-            other => panic!("{other:?}"),
+            event => streamed += event.text(),
         }
     }
     let end = end.unwrap();
@@ -211,12 +210,9 @@ fn stop_sequences_end_the_text_before_them() {
     assert_eq!((end.finish_reason, end.stop), (FinishReason::StopSequence, Some(stop)));
     // One that only begins is text after all, and streamed at the end.
     let mut request = greedy(24);
-    let tail: String = whole.chars().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect();
-    request.options.stop = vec![tail + "and more"];
+    let tail = whole.char_indices().nth_back(2).unwrap().0;
+    request.options.stop = vec![format!("{}and more", &whole[tail..])];
     let events: Vec<_> = session.stream(request, CancellationToken::new()).unwrap().collect();
-    let texts = events.iter().map(|event| match event {
-        Ok(GenerationEvent::Token { text, .. } | GenerationEvent::Text(text)) => text.as_str(),
-        _ => "",
-    });
+    let texts = events.iter().map(|event| event.as_ref().unwrap().text());
     assert_eq!(texts.collect::<String>(), whole);
 }

@@ -100,12 +100,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let mut out = stdout().lock();
     for event in session.stream(request, cancel)? {
         match event {
-            Ok(GenerationEvent::Token { text, .. } | GenerationEvent::Text(text)) if !args.json => {
-                out.write_all(text.as_bytes())?;
-                out.flush()?;
-            }
             Ok(GenerationEvent::Finished(result)) => {
                 return finish(args, &mut out, &result, loaded);
+            }
+            Ok(event) if !args.json => {
+                out.write_all(event.text().as_bytes())?;
+                out.flush()?;
             }
             Ok(_) => {}
             Err(EngineError::Cancelled { partial }) => {
