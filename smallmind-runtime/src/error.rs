@@ -42,6 +42,16 @@ pub enum Error {
         /// What to do instead.
         advice: String,
     },
+    /// Matrices whose shapes do not fit each other, or their data.
+    #[error("{what}: expected {expected}, found {found}")]
+    MatrixShape {
+        /// Which matrix, and which of its lengths.
+        what: &'static str,
+        /// What would fit.
+        expected: usize,
+        /// What was given.
+        found: usize,
+    },
     /// A tensor that the model needs is not in the file.
     #[error("'{}' has no tensor '{name}', which the model needs", file.display())]
     TensorMissing {

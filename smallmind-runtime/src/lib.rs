@@ -5,12 +5,14 @@
 pub mod bench_internals;
 pub mod container;
 mod error;
+mod gemm;
 mod kernels;
 mod model;
 pub mod peaks;
 mod sampling;
 
 pub use error::Error;
+pub use gemm::{Gemm, MatrixView};
 pub use kernels::{CacheType, Level, Precision};
 pub use model::{Context, LoadOptions, Logits, Model, ModelConfig};
 pub use sampling::Sampler;

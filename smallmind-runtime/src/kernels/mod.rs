@@ -11,6 +11,7 @@
 
 pub(crate) mod attention;
 pub(crate) mod cache;
+mod format;
 pub(crate) mod generic;
 pub(crate) mod layout;
 mod level;
@@ -29,8 +30,9 @@ pub(crate) mod threads;
 mod x86_64;
 
 pub use cache::CacheType;
+pub(crate) use format::Format;
 pub(crate) use generic::attention::{BLOCK, Block, Softmax, Visible};
 pub(crate) use generic::rows::{Gate, RopePairs};
 pub use level::Level;
 pub use precision::Precision;
-pub(crate) use table::{Format, Kernels};
+pub(crate) use table::Kernels;

@@ -6,6 +6,7 @@
 mod grids;
 mod low_bit;
 
+use super::format::{Format, with_format};
 use super::generic::matmul::{Brain, Float, Half, Single};
 use super::layout::{
     Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, Flat, FlatMin, Fp4, Iq1, Iq2, Iq3S, Iq3Xxs, Iq4,
@@ -14,7 +15,6 @@ use super::layout::{
 use super::layout::{CHUNK, Codes, PANEL, Scales, array};
 use super::memory::anonymous;
 use super::scalar::Scalar;
-use super::table::{Format, with_format};
 use crate::Error;
 use memmap2::MmapMut;
 use rayon::prelude::*;

@@ -40,6 +40,7 @@ impl Simd for Scalar {
     type Bytes = Bytes;
     const TILE: usize = 4;
     const QUERY_ROWS: usize = 2;
+    const GEMM_TILE: [usize; 2] = [4, 1];
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32 {

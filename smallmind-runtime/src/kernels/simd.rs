@@ -22,6 +22,9 @@ pub(crate) trait Simd: Copy {
     const TILE: usize;
     /// The number of query rows whose attention sums stay in registers.
     const QUERY_ROWS: usize;
+    /// The rows of a tile of a product of floats whose sums stay in registers,
+    /// and its vectors of columns.
+    const GEMM_TILE: [usize; 2];
 
     fn splat(self, x: f32) -> Self::F32;
     fn load(self, from: &[f32; LANES]) -> Self::F32;

@@ -1,12 +1,14 @@
 //! The table of kernels and how one is chosen.
 
+use super::format::{Format, with_format};
 use super::generic::attention::{self, Block, Softmax, Visible};
+use super::generic::gemm::{self, ADDED};
 use super::generic::matmul::{self, Brain, Float, Half, QuantizedChunk, Single};
 use super::generic::peaks;
 use super::generic::rows::{self, Gate, RopePairs};
 use super::layout::{
     Bits2, Bits3, Bits4, Bits5, Bits6, Bits8, CHUNK, Codes, Flat, FlatMin, Fp4, Iq1, Iq2, Iq3S,
-    Iq3Xxs, Iq4, Lookup, Scales, SuperMin, SuperSigned, unit_bytes,
+    Iq3Xxs, Iq4, Lookup, Scales, SuperMin, SuperSigned,
 };
 use super::level::Level;
 use super::parts::Columns;
@@ -19,115 +21,6 @@ use std::sync::OnceLock;
 
 /// The environment variable that forces a [`Level`].
 const FORCE: &str = "SMALLMIND_KERNELS";
-
-/// How the weights of a packed matrix are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-#[allow(non_camel_case_types, reason = "the names of ggml's types")]
-pub(crate) enum Format {
-    F32,
-    F16,
-    BF16,
-    Q4_0,
-    Q4_1,
-    Q5_0,
-    Q5_1,
-    Q8_0,
-    Q2_K,
-    Q3_K,
-    Q4_K,
-    Q5_K,
-    Q6_K,
-    IQ4_NL,
-    IQ4_XS,
-    IQ2_XXS,
-    IQ2_XS,
-    IQ2_S,
-    IQ3_XXS,
-    IQ3_S,
-    IQ1_S,
-    IQ1_M,
-    TQ1_0,
-    TQ2_0,
-    MXFP4,
-    NVFP4,
-    Q1_0,
-    Q2_0,
-}
-
-/// Calls a generic function with the codes and scales of a quantized format.
-macro_rules! with_format {
-    ($format:expr, $quantized:ident ! $args:tt, $float:ident ! $float_args:tt) => {
-        match $format {
-            Format::F32 => $float!(Single, $float_args),
-            Format::F16 => $float!(Half, $float_args),
-            Format::BF16 => $float!(Brain, $float_args),
-            Format::Q4_0 => $quantized!(Bits4, Flat, $args),
-            Format::Q4_1 => $quantized!(Bits4, FlatMin, $args),
-            Format::Q5_0 => $quantized!(Bits5, Flat, $args),
-            Format::Q5_1 => $quantized!(Bits5, FlatMin, $args),
-            Format::Q8_0 => $quantized!(Bits8, Flat, $args),
-            Format::Q2_K => $quantized!(Bits2, SuperMin<2>, $args),
-            Format::Q3_K => $quantized!(Bits3, SuperSigned<2>, $args),
-            Format::Q4_K => $quantized!(Bits4, SuperMin<1>, $args),
-            Format::Q5_K => $quantized!(Bits5, SuperMin<1>, $args),
-            Format::Q6_K => $quantized!(Bits6, SuperSigned<2>, $args),
-            Format::IQ4_NL => $quantized!(Lookup<Bits4, Iq4>, Flat, $args),
-            Format::IQ4_XS => $quantized!(Lookup<Bits4, Iq4>, SuperSigned<1>, $args),
-            Format::IQ2_XXS => $quantized!(Lookup<Bits3, Iq2>, SuperSigned<1, 8>, $args),
-            Format::IQ2_XS | Format::IQ2_S => {
-                $quantized!(Lookup<Bits3, Iq2>, SuperSigned<2, 8>, $args)
-            }
-            Format::IQ3_XXS => $quantized!(Lookup<Bits4, Iq3Xxs>, SuperSigned<1, 4>, $args),
-            Format::IQ3_S => $quantized!(Lookup<Bits4, Iq3S>, SuperSigned<1>, $args),
-            Format::IQ1_S => $quantized!(Lookup<Bits3, Iq1>, SuperSigned<1, 8>, $args),
-            Format::IQ1_M => $quantized!(Lookup<Bits3, Iq1>, SuperSigned<2, 8>, $args),
-            Format::TQ1_0 | Format::TQ2_0 => $quantized!(Bits2, SuperSigned<1>, $args),
-            Format::MXFP4 => $quantized!(Lookup<Bits4, Fp4>, Flat<Brain>, $args),
-            Format::NVFP4 => $quantized!(Lookup<Bits4, Fp4>, Flat<Brain, 2>, $args),
-            Format::Q1_0 | Format::Q2_0 => $quantized!(Bits2, Flat, $args),
-        }
-    };
-}
-
-pub(crate) use with_format;
-
-impl Format {
-    /// Whether products take quantized activations, rather than floats.
-    pub(crate) fn is_quantized(self) -> bool {
-        !matches!(self, Self::F32 | Self::F16 | Self::BF16)
-    }
-
-    /// Weights along a row that come as one whole.
-    pub(crate) fn unit_len(self) -> usize {
-        macro_rules! quantized {
-            ($c:ty, $s:ty, ()) => {
-                <$s>::CHUNKS * CHUNK
-            };
-        }
-        macro_rules! float {
-            ($f:ty, ()) => {
-                1
-            };
-        }
-        with_format!(self, quantized!(), float!())
-    }
-
-    /// Bytes of a unit of a whole panel.
-    pub(crate) fn unit_bytes(self) -> usize {
-        macro_rules! quantized {
-            ($c:ty, $s:ty, ()) => {
-                unit_bytes::<$c, $s>()
-            };
-        }
-        macro_rules! float {
-            ($f:ty, ()) => {
-                <$f as matmul::Float>::BYTES
-            };
-        }
-        with_format!(self, quantized!(), float!())
-    }
-}
 
 type Tile = unsafe fn(&[u8], &[u32], &mut [f32]);
 type SelectTile = fn(Format, usize) -> Tile;
@@ -145,6 +38,9 @@ type WidenQ8 = unsafe fn(&[u8], &[u16], &mut [f32]);
 type AttendBlock = unsafe fn(Block<'_>, &[f32], &[Visible], &mut [Softmax], &mut [f32]);
 type Fold = unsafe fn(&mut Softmax, &mut [f32], Softmax, &[f32]);
 type Finish = unsafe fn(Softmax, &mut [f32]);
+type GemmTile = unsafe fn(&[f32], &[f32], &mut [f32]);
+type AddRows = unsafe fn(&[f32; ADDED], &[f32], usize, &mut [f32]);
+type Dot = unsafe fn(&[f32], &[f32]) -> f32;
 type Peak = unsafe fn(u64) -> f32;
 type PeakRead = unsafe fn(&[u8]) -> f32;
 
@@ -153,6 +49,7 @@ type PeakRead = unsafe fn(&[u8]) -> f32;
 pub(crate) struct Kernels {
     level: Level,
     tile_width: usize,
+    gemm_shape: [usize; 2],
     select_tile: SelectTile,
     rms_norm: RmsNorm,
     #[allow(dead_code, reason = "for encoders, which come next")]
@@ -170,6 +67,9 @@ pub(crate) struct Kernels {
     attend_block: AttendBlock,
     fold: Fold,
     finish: Finish,
+    gemm_tile: GemmTile,
+    add_rows: AddRows,
+    dot: Dot,
     peak_fma: Peak,
     peak_dot: Peak,
     peak_read: PeakRead,
@@ -314,6 +214,19 @@ macro_rules! kernels {
             attention::finish($make, total, out);
         }
         $(#[target_feature(enable = $features)])?
+        fn gemm_tile(a: &[f32], b: &[f32], out: &mut [f32]) {
+            const SHAPE: [usize; 2] = <$simd as Simd>::GEMM_TILE;
+            gemm::tile::<_, { SHAPE[0] }, { SHAPE[1] }>($make, a, b, out);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn add_rows(x: &[f32; ADDED], rows: &[f32], stride: usize, out: &mut [f32]) {
+            gemm::add_rows($make, x, rows, stride, out);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn dot(a: &[f32], b: &[f32]) -> f32 {
+            gemm::dot($make, a, b)
+        }
+        $(#[target_feature(enable = $features)])?
         fn peak_fma(rounds: u64) -> f32 {
             peaks::fma($make, rounds)
         }
@@ -328,6 +241,7 @@ macro_rules! kernels {
         Kernels {
             level: $level,
             tile_width: <$simd as Simd>::TILE,
+            gemm_shape: <$simd as Simd>::GEMM_TILE,
             select_tile,
             rms_norm,
             layer_norm,
@@ -344,6 +258,9 @@ macro_rules! kernels {
             attend_block,
             fold,
             finish,
+            gemm_tile,
+            add_rows,
+            dot,
             peak_fma,
             peak_dot,
             peak_read,
@@ -412,6 +329,12 @@ impl Kernels {
     /// The widest tile of tokens that [`tile`](Self::tile) has.
     pub(crate) fn tile_width(&self) -> usize {
         self.tile_width
+    }
+
+    /// Rows, and vectors of columns, of what [`gemm_tile`](Self::gemm_tile)
+    /// computes.
+    pub(crate) fn gemm_shape(&self) -> [usize; 2] {
+        self.gemm_shape
     }
 
     /// The product of a panel and a tile `width` tokens wide: sixteen outputs
@@ -484,6 +407,12 @@ methods! {
     fold(total: &mut Softmax, out: &mut [f32], block: Softmax, block_out: &[f32]);
     /// Divides a row by its sum of exponentials.
     finish(total: Softmax, out: &mut [f32]);
+    /// A tile of a product of packed floats: see [`gemm::tile`].
+    gemm_tile(a: &[f32], b: &[f32], out: &mut [f32]);
+    /// Adds rows times numbers: see [`gemm::add_rows`].
+    add_rows(x: &[f32; ADDED], rows: &[f32], stride: usize, out: &mut [f32]);
+    /// The dot product of two rows.
+    dot(a: &[f32], b: &[f32]) -> f32;
     /// Rounds of [`peaks::FLOPS`] operations in single precision.
     peak_fma(rounds: u64) -> f32;
     /// Rounds of [`peaks::INT8_OPS`] operations on bytes.

@@ -2,6 +2,7 @@
 //! of the instruction sets compile them with their instructions enabled.
 
 pub(crate) mod attention;
+pub(crate) mod gemm;
 pub(crate) mod matmul;
 pub(crate) mod peaks;
 pub(crate) mod rows;

@@ -70,6 +70,7 @@ impl Simd for Avx2 {
     type Bytes = Int;
     const TILE: usize = 4;
     const QUERY_ROWS: usize = 1;
+    const GEMM_TILE: [usize; 2] = [6, 1];
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32 {

@@ -44,6 +44,7 @@ impl Simd for Avx512 {
     type Bytes = __m512i;
     const TILE: usize = 16;
     const QUERY_ROWS: usize = 6;
+    const GEMM_TILE: [usize; 2] = [12, 2];
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
