@@ -65,6 +65,11 @@ impl<T> Columns<'_, T> {
         self.rows
     }
 
+    /// The number of columns.
+    pub(crate) fn cols(&self) -> usize {
+        self.cols
+    }
+
     /// The columns of one row.
     #[inline(always)]
     pub(crate) fn row(&mut self, row: usize) -> &mut [T] {

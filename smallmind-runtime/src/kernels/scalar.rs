@@ -40,7 +40,11 @@ impl Simd for Scalar {
     type Bytes = Bytes;
     const TILE: usize = 4;
     const QUERY_ROWS: usize = 2;
-    const GEMM_TILE: [usize; 2] = [4, 1];
+    const GEMM_TILE: [usize; 2] = [3, 1];
+    const DOTS_TILE: [usize; 2] = [2, 2];
+
+    #[inline(always)]
+    fn prefetch(self, _at: &f32) {}
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32 {
@@ -53,6 +57,10 @@ impl Simd for Scalar {
     #[inline(always)]
     fn store(self, x: F32, to: &mut F32) {
         *to = x;
+    }
+    #[inline(always)]
+    fn turn(self, rows: [F32; 4]) -> [F32; 4] {
+        std::array::from_fn(|j| std::array::from_fn(|lane| rows[lane % 4][lane / 4 * 4 + j]))
     }
     #[inline(always)]
     fn add(self, a: F32, b: F32) -> F32 {

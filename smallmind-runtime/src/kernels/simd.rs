@@ -23,12 +23,19 @@ pub(crate) trait Simd: Copy {
     /// The number of query rows whose attention sums stay in registers.
     const QUERY_ROWS: usize;
     /// The rows of a tile of a product of floats whose sums stay in registers,
-    /// and its vectors of columns.
+    /// a multiple of three, and its vectors of columns, one or two.
     const GEMM_TILE: [usize; 2];
+    /// Rows and columns of a tile of dot products whose sums stay in registers.
+    const DOTS_TILE: [usize; 2];
+
+    /// Asks for what will soon be read; no more than a hint.
+    fn prefetch(self, at: &f32);
 
     fn splat(self, x: f32) -> Self::F32;
     fn load(self, from: &[f32; LANES]) -> Self::F32;
     fn store(self, x: Self::F32, to: &mut [f32; LANES]);
+    /// Each four lanes of four vectors as a square, transposed.
+    fn turn(self, rows: [Self::F32; 4]) -> [Self::F32; 4];
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
     fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
     fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;

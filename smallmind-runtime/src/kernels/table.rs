@@ -2,7 +2,7 @@
 
 use super::format::{Format, with_format};
 use super::generic::attention::{self, Block, Softmax, Visible};
-use super::generic::gemm::{self, ADDED};
+use super::generic::gemm::{self, ADDED, Lines, TURNED};
 use super::generic::matmul::{self, Brain, Float, Half, QuantizedChunk, Single};
 use super::generic::peaks;
 use super::generic::rows::{self, Gate, RopePairs};
@@ -17,6 +17,7 @@ use super::simd::{LANES, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::x86_64::{Avx2, Avx512};
 use crate::Error;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// The environment variable that forces a [`Level`].
@@ -38,7 +39,10 @@ type WidenQ8 = unsafe fn(&[u8], &[u16], &mut [f32]);
 type AttendBlock = unsafe fn(Block<'_>, &[f32], &[Visible], &mut [Softmax], &mut [f32]);
 type Fold = unsafe fn(&mut Softmax, &mut [f32], Softmax, &[f32]);
 type Finish = unsafe fn(Softmax, &mut [f32]);
-type GemmTile = unsafe fn(&[f32], &[f32], &mut [f32]);
+type GemmTile = unsafe fn(&[f32], &[f32], &[f32], bool, Columns<'_, f32>);
+type SelectGemmTile = fn([usize; 2]) -> GemmTile;
+type Turn = unsafe fn([&[f32]; TURNED], usize, &mut [f32]);
+type Dots = unsafe fn([Lines<'_>; 2], Range<usize>, bool, Columns<'_, f32>);
 type AddRows = unsafe fn(&[f32; ADDED], &[f32], usize, &mut [f32]);
 type Dot = unsafe fn(&[f32], &[f32]) -> f32;
 type Peak = unsafe fn(u64) -> f32;
@@ -67,7 +71,10 @@ pub(crate) struct Kernels {
     attend_block: AttendBlock,
     fold: Fold,
     finish: Finish,
-    gemm_tile: GemmTile,
+    select_gemm_tile: SelectGemmTile,
+    turn: Turn,
+    dots_shape: [usize; 2],
+    dots: Dots,
     add_rows: AddRows,
     dot: Dot,
     peak_fma: Peak,
@@ -214,9 +221,35 @@ macro_rules! kernels {
             attention::finish($make, total, out);
         }
         $(#[target_feature(enable = $features)])?
-        fn gemm_tile(a: &[f32], b: &[f32], out: &mut [f32]) {
+        fn gemm_tile<const R: usize, const C: usize>(
+            a: &[f32],
+            b: &[f32],
+            next: &[f32],
+            add: bool,
+            out: Columns<'_, f32>,
+        ) {
+            gemm::tile::<_, R, C>($make, a, b, next, add, out);
+        }
+        fn select_gemm_tile([rows, vectors]: [usize; 2]) -> GemmTile {
             const SHAPE: [usize; 2] = <$simd as Simd>::GEMM_TILE;
-            gemm::tile::<_, { SHAPE[0] }, { SHAPE[1] }>($make, a, b, out);
+            const THIRD: usize = SHAPE[0] / 3;
+            match (rows / THIRD, vectors) {
+                (1, 1) => gemm_tile::<THIRD, 1>,
+                (2, 1) => gemm_tile::<{ 2 * THIRD }, 1>,
+                (_, 1) => gemm_tile::<{ 3 * THIRD }, 1>,
+                (1, _) => gemm_tile::<THIRD, { SHAPE[1] }>,
+                (2, _) => gemm_tile::<{ 2 * THIRD }, { SHAPE[1] }>,
+                (_, _) => gemm_tile::<{ 3 * THIRD }, { SHAPE[1] }>,
+            }
+        }
+        $(#[target_feature(enable = $features)])?
+        fn turn(rows: [&[f32]; TURNED], width: usize, to: &mut [f32]) {
+            gemm::turn($make, rows, width, to);
+        }
+        $(#[target_feature(enable = $features)])?
+        fn dots(lines: [Lines<'_>; 2], k: Range<usize>, add: bool, out: Columns<'_, f32>) {
+            const SHAPE: [usize; 2] = <$simd as Simd>::DOTS_TILE;
+            gemm::dots::<_, { SHAPE[0] }, { SHAPE[1] }>($make, lines, k, add, out);
         }
         $(#[target_feature(enable = $features)])?
         fn add_rows(x: &[f32; ADDED], rows: &[f32], stride: usize, out: &mut [f32]) {
@@ -258,7 +291,10 @@ macro_rules! kernels {
             attend_block,
             fold,
             finish,
-            gemm_tile,
+            select_gemm_tile,
+            turn,
+            dots_shape: <$simd as Simd>::DOTS_TILE,
+            dots,
             add_rows,
             dot,
             peak_fma,
@@ -331,10 +367,33 @@ impl Kernels {
         self.tile_width
     }
 
-    /// Rows, and vectors of columns, of what [`gemm_tile`](Self::gemm_tile)
-    /// computes.
-    pub(crate) fn gemm_shape(&self) -> [usize; 2] {
-        self.gemm_shape
+    /// Rows and columns of what [`dots`](Self::dots) computes.
+    pub(crate) fn dots_shape(&self) -> [usize; 2] {
+        self.dots_shape
+    }
+
+    /// Rows, and vectors of columns, of each tile of a product of floats; the
+    /// largest first.
+    pub(crate) fn gemm_shapes(&self) -> impl Iterator<Item = [usize; 2]> {
+        let [rows, vectors] = self.gemm_shape;
+        let heights = (1..=3).rev().map(move |thirds| rows / 3 * thirds);
+        heights.flat_map(move |height| (1..=vectors).rev().map(move |v| [height, v]))
+    }
+
+    /// A tile of a product of packed floats, of one of the
+    /// [shapes](Self::gemm_shapes): see [`gemm::tile`].
+    #[inline]
+    pub(crate) fn gemm_tile(
+        &self,
+        shape: [usize; 2],
+        a: &[f32],
+        b: &[f32],
+        next: &[f32],
+        add: bool,
+        out: Columns<'_, f32>,
+    ) {
+        // SAFETY: as for all functions of the table, below.
+        unsafe { (self.select_gemm_tile)(shape)(a, b, next, add, out) }
     }
 
     /// The product of a panel and a tile `width` tokens wide: sixteen outputs
@@ -407,8 +466,11 @@ methods! {
     fold(total: &mut Softmax, out: &mut [f32], block: Softmax, block_out: &[f32]);
     /// Divides a row by its sum of exponentials.
     finish(total: Softmax, out: &mut [f32]);
-    /// A tile of a product of packed floats: see [`gemm::tile`].
-    gemm_tile(a: &[f32], b: &[f32], out: &mut [f32]);
+    /// Writes rows as columns: see [`gemm::turn`].
+    turn(rows: [&[f32]; TURNED], width: usize, to: &mut [f32]);
+    /// A tile of [`dots_shape`](Self::dots_shape) dot products: see
+    /// [`gemm::dots`].
+    dots(lines: [Lines<'_>; 2], k: Range<usize>, add: bool, out: Columns<'_, f32>);
     /// Adds rows times numbers: see [`gemm::add_rows`].
     add_rows(x: &[f32; ADDED], rows: &[f32], stride: usize, out: &mut [f32]);
     /// The dot product of two rows.

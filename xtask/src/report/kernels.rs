@@ -46,7 +46,7 @@ pub(super) fn measure(binary: &Path) -> Result<Vec<Products>, String> {
 }
 
 /// Operations a nanosecond, by the median time of the last run.
-fn rate(folder: &Path) -> Result<f64, String> {
+pub(super) fn rate(folder: &Path) -> Result<f64, String> {
     let operations = number(folder, "benchmark.json", "/throughput/Elements")?;
     Ok(operations / number(folder, "estimates.json", "/median/point_estimate")?)
 }

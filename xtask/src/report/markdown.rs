@@ -1,5 +1,6 @@
 //! The report as people read it.
 
+use super::dense::Dense;
 use super::kernels::Products;
 use super::start::Start;
 use super::{Line, Report, chart};
@@ -48,6 +49,12 @@ pub(super) fn write(report: &Report) -> String {
             .to_owned(),
     );
     sections.push(kernels(&report.kernels));
+    sections.push(
+        "Products of matrices of floats, M × K by K × N, and numpy's OpenBLAS in the same minutes, \
+         both with large pages; the share is of the FP32 peak."
+            .to_owned(),
+    );
+    sections.push(dense(&report.dense));
     sections.push("## Start and memory".to_owned());
     sections.push(
         "One process, from start to exit, that continues a prompt of five words by one token, \
@@ -114,6 +121,19 @@ fn kernels(products: &[Products]) -> String {
         vec![p.tensor_type.clone(), gemm, format!("{:.0}%", 100.0 * p.of_peak), gemv]
     });
     table(&["type", "GEMM GOP/s", "of peak", "GEMV GOP/s"], rows)
+}
+
+fn dense(products: &[Dense]) -> String {
+    let number = |x: Option<f64>, digits: usize| {
+        x.map_or_else(|| "–".to_owned(), |x| format!("{x:.digits$}"))
+    };
+    let rows = products.iter().map(|p| {
+        let of_peak = format!("{:.0}%", 100.0 * p.of_peak);
+        let shape = p.shape.replace('x', " × ");
+        let rates = [number(Some(p.ours), 1), number(p.peer, 1), number(p.ratio, 2), of_peak];
+        [vec![shape, p.threads.to_string()], rates.to_vec()].concat()
+    });
+    table(&["shape", "threads", "GFLOP/s", "OpenBLAS", "ratio", "of peak"], rows)
 }
 
 fn starts(starts: &[Start]) -> String {

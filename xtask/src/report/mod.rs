@@ -1,6 +1,7 @@
 //! `cargo xtask report`: measures, and writes `reports/`.
 
 mod chart;
+mod dense;
 mod kernels;
 mod machine;
 mod markdown;
@@ -13,6 +14,7 @@ use crate::command::{root, say};
 use crate::endtoend::{self, MODELS, Row, binary};
 use crate::options::Options;
 use crate::speed::{self, Effort, Speed};
+use dense::Dense;
 use kernels::Products;
 use machine::Machine;
 use serde::Serialize;
@@ -39,6 +41,7 @@ struct Report {
     effort: Effort,
     speeds: Vec<Line>,
     kernels: Vec<Products>,
+    dense: Vec<Dense>,
     starts: Vec<Start>,
 }
 
@@ -67,8 +70,9 @@ fn measure(options: &Options<'_>, before: &[Row]) -> Result<Report, String> {
     let speeds = speed::measure(&binary, options.peer.as_ref(), effort)?;
     let speeds = lines(speeds, &binary, before)?;
     let kernels = kernels::measure(&binary)?;
+    let dense = dense::measure(&binary, options.peer.as_ref())?;
     let starts = MODELS.iter().map(|m| Start::measure(&binary, m)).collect::<Result<_, _>>()?;
-    Ok(Report { machine: Machine::this()?, effort, speeds, kernels, starts })
+    Ok(Report { machine: Machine::this()?, effort, speeds, kernels, dense, starts })
 }
 
 /// Holds speeds against the peaks and the baseline.

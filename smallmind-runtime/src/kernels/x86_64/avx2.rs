@@ -53,6 +53,19 @@ unsafe fn dot4(sum: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
     }
 }
 
+/// Each four lanes of four registers as a square, transposed.
+#[inline(always)]
+unsafe fn turn8(a: __m256, b: __m256, c: __m256, d: __m256) -> [__m256; 4] {
+    // SAFETY: the caller has AVX2.
+    unsafe {
+        let pair = |a, b| (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let ((ab, ab2), (cd, cd2)) = (pair(a, b), pair(c, d));
+        let low = |a, b| _mm256_shuffle_ps::<0x44>(a, b);
+        let high = |a, b| _mm256_shuffle_ps::<0xEE>(a, b);
+        [low(ab, cd), high(ab, cd), low(ab2, cd2), high(ab2, cd2)]
+    }
+}
+
 /// The sum of eight lanes, halves first.
 #[inline(always)]
 unsafe fn sum8(x: __m256) -> f32 {
@@ -71,6 +84,13 @@ impl Simd for Avx2 {
     const TILE: usize = 4;
     const QUERY_ROWS: usize = 1;
     const GEMM_TILE: [usize; 2] = [6, 1];
+    const DOTS_TILE: [usize; 2] = [2, 2];
+
+    #[inline(always)]
+    fn prefetch(self, at: &f32) {
+        // SAFETY: SSE is in every x86-64, and nothing is read.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32 {
@@ -87,6 +107,12 @@ impl Simd for Avx2 {
             _mm256_storeu_ps(to.as_mut_ptr(), x.0);
             _mm256_storeu_ps(to.as_mut_ptr().add(8), x.1);
         });
+    }
+    #[inline(always)]
+    fn turn(self, [a, b, c, d]: [F32; 4]) -> [F32; 4] {
+        let low = cpu!(turn8(a.0, b.0, c.0, d.0));
+        let high = cpu!(turn8(a.1, b.1, c.1, d.1));
+        std::array::from_fn(|i| F32(low[i], high[i]))
     }
     #[inline(always)]
     fn add(self, a: F32, b: F32) -> F32 {

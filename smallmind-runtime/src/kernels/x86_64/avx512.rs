@@ -45,6 +45,13 @@ impl Simd for Avx512 {
     const TILE: usize = 16;
     const QUERY_ROWS: usize = 6;
     const GEMM_TILE: [usize; 2] = [12, 2];
+    const DOTS_TILE: [usize; 2] = [6, 4];
+
+    #[inline(always)]
+    fn prefetch(self, at: &f32) {
+        // SAFETY: SSE is in every x86-64, and nothing is read.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
@@ -57,6 +64,14 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn store(self, x: __m512, to: &mut [f32; LANES]) {
         cpu!(_mm512_storeu_ps(to.as_mut_ptr(), x));
+    }
+    #[inline(always)]
+    fn turn(self, [a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+        let pair = |a, b| cpu!((_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+        let ((ab, ab2), (cd, cd2)) = (pair(a, b), pair(c, d));
+        let low = |a, b| cpu!(_mm512_shuffle_ps::<0x44>(a, b));
+        let high = |a, b| cpu!(_mm512_shuffle_ps::<0xEE>(a, b));
+        [low(ab, cd), high(ab, cd), low(ab2, cd2), high(ab2, cd2)]
     }
     #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
