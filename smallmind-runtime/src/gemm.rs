@@ -157,7 +157,7 @@ impl Gemm {
         self.x.extend((0..depth).map(|k| x.at(0, k)));
         let x = &self.x[..];
         let share = c.len().div_ceil(self.pool.threads()).next_multiple_of(LANES);
-        let per_task = share.clamp(TASK / depth + 1, STRIP);
+        let per_task = share.min(STRIP).max(TASK / depth);
         let (tasks, len) = (c.len().div_ceil(per_task), c.len());
         let c = Parts::new(c);
         self.pool.run(tasks, cancel, |task, _| {
