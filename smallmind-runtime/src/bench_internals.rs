@@ -3,6 +3,7 @@
 
 use crate::container::TensorType;
 use crate::kernels::matmul::{Activations, Compute, Product, Source, matmul};
+use crate::kernels::memory::Arena;
 use crate::kernels::pack::PackedMatrix;
 use crate::kernels::threads::Pool;
 use crate::kernels::{BLOCK, Block, Gate, Kernels, Level, RopePairs, Softmax, Visible};
@@ -17,7 +18,8 @@ impl Matrix {
     /// Packs rows in ggml's blocks; `None` where no kernel takes the type.
     pub fn pack(kind: TensorType, rows: usize, cols: usize, source: &[u8]) -> Option<Self> {
         let cancel = CancellationToken::new();
-        PackedMatrix::pack(format(kind)?, rows, cols, source, &cancel).ok().map(Self)
+        let memory = Arena::default();
+        PackedMatrix::pack(format(kind)?, rows, cols, source, &memory, &cancel).ok().map(Self)
     }
 }
 

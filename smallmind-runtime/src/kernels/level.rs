@@ -9,6 +9,10 @@ use std::str::FromStr;
 pub enum Level {
     /// Plain Rust, for any CPU.
     Scalar,
+    /// NEON, which every 64-bit ARM has.
+    Neon,
+    /// NEON and the dot products of ARMv8.2.
+    Dotprod,
     /// AVX2, FMA and F16C.
     Avx2,
     /// AVX-512 F, BW, VL, DQ and VNNI.
@@ -16,13 +20,15 @@ pub enum Level {
 }
 
 impl Level {
-    /// All levels, the fastest last.
-    pub const ALL: [Self; 3] = [Self::Scalar, Self::Avx2, Self::Avx512];
+    /// All levels, the fastest of each architecture last.
+    pub const ALL: [Self; 5] = [Self::Scalar, Self::Neon, Self::Dotprod, Self::Avx2, Self::Avx512];
 
     /// The name that `SMALLMIND_KERNELS` takes.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
+            Self::Neon => "neon",
+            Self::Dotprod => "dotprod",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
         }

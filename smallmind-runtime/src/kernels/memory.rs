@@ -1,7 +1,15 @@
 //! Large pieces of memory straight from the system.
 
 use crate::Error;
-use memmap2::MmapMut;
+use memmap2::{MmapMut, MmapRaw};
+use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+/// Bytes that an arena asks the system for at a time: many huge pages.
+const CHUNK: usize = 32 << 20;
+/// Where regions start: at a line of the caches.
+const ALIGN: usize = 64;
 
 /// Zeroed memory, page-aligned, and in huge pages where the system grants
 /// them. Pages that nobody touches take no room.
@@ -13,4 +21,90 @@ pub(super) fn anonymous(bytes: usize) -> Result<MmapMut, Error> {
         tracing::debug!(%error, "no huge pages");
     }
     Ok(map)
+}
+
+/// Where matrices lie side by side, since most are smaller than a huge page.
+#[derive(Debug, Default)]
+pub(crate) struct Arena {
+    /// What is not given away yet starts at the offset.
+    open: RefCell<Option<(Arc<MmapRaw>, usize)>>,
+}
+
+/// Memory of an arena, which lives as long as any of its regions.
+#[derive(Debug)]
+pub(crate) struct Region {
+    memory: Arc<MmapRaw>,
+    start: usize,
+    len: usize,
+}
+
+impl Arena {
+    /// Zeroed bytes.
+    pub(crate) fn region(&self, len: usize) -> Result<Region, Error> {
+        let mut open = self.open.borrow_mut();
+        if let Some((memory, start)) = &mut *open
+            && memory.len() - *start >= len
+        {
+            let region = Region { memory: Arc::clone(memory), start: *start, len };
+            *start = memory.len().min((*start + len).next_multiple_of(ALIGN));
+            return Ok(region);
+        }
+        let memory = Arc::new(MmapRaw::from(anonymous(len.max(CHUNK))?));
+        let rest = memory.len().min(len.next_multiple_of(ALIGN));
+        // A large matrix leaves the chunk that is open as it is.
+        if memory.len() - rest > open.as_ref().map_or(0, |(memory, start)| memory.len() - start) {
+            *open = Some((Arc::clone(&memory), rest));
+        }
+        Ok(Region { memory, start: 0, len })
+    }
+}
+
+impl Deref for Region {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the arena gave these bytes, which lie in the mapping, to this
+        // region alone, so that they change by `deref_mut` only.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(self.start), self.len) }
+    }
+}
+
+impl DerefMut for Region {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(self.start), self.len)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_apart_and_outlive_their_arena() {
+        let arena = Arena::default();
+        let sizes = [1, 100, CHUNK, 0, CHUNK - 1000, 5000, 2 * CHUNK, 64];
+        let mut regions = sizes.map(|len| arena.region(len).expect("memory"));
+        drop(arena);
+        for (i, region) in (0..).zip(&mut regions) {
+            assert!(region.iter().all(|b| *b == 0));
+            assert_eq!(region.as_ptr().align_offset(ALIGN), 0);
+            region.fill(i + 1);
+        }
+        for ((i, region), len) in (0..).zip(&regions).zip(sizes) {
+            assert!(region.len() == len && region.iter().all(|b| *b == i + 1));
+        }
+    }
+
+    #[test]
+    fn small_regions_share_a_chunk() {
+        let arena = Arena::default();
+        let regions: Vec<_> =
+            (0..100).map(|_| arena.region(CHUNK / 100).expect("memory")).collect();
+        let first = &regions[0];
+        let shared = regions.iter().filter(|r| Arc::ptr_eq(&r.memory, &first.memory)).count();
+        assert!(shared >= 99, "{shared}");
+    }
 }

@@ -9,6 +9,8 @@
 //! Kernels never allocate. All of them give the same bits on every
 //! instruction set.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 pub(crate) mod attention;
 pub(crate) mod cache;
 mod format;
@@ -16,7 +18,7 @@ pub(crate) mod generic;
 pub(crate) mod layout;
 mod level;
 pub(crate) mod matmul;
-mod memory;
+pub(crate) mod memory;
 pub(crate) mod pack;
 pub(crate) mod parts;
 mod precision;

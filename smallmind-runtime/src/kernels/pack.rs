@@ -13,10 +13,9 @@ use super::layout::{
     Lookup, SuperMin, SuperSigned,
 };
 use super::layout::{CHUNK, Codes, PANEL, Scales, array};
-use super::memory::anonymous;
+use super::memory::{Arena, Region};
 use super::scalar::Scalar;
 use crate::Error;
-use memmap2::MmapMut;
 use rayon::prelude::*;
 use smallmind_abstractions::CancellationToken;
 
@@ -27,9 +26,7 @@ pub(crate) struct PackedMatrix {
     rows: usize,
     cols: usize,
     panel_bytes: usize,
-    /// Anonymous memory: page-aligned, and in huge pages where the system
-    /// grants them.
-    data: MmapMut,
+    data: Region,
 }
 
 impl Format {
@@ -68,13 +65,14 @@ impl Format {
 impl PackedMatrix {
     /// Packs `rows` rows of `cols` weights in ggml's blocks.
     ///
-    /// `source` holds the rows one after the other and has exactly their size;
+    /// `memory` is where. `source` holds the rows one after the other and has exactly their size;
     /// `cols` is a multiple of the block.
     pub(crate) fn pack(
         format: Format,
         rows: usize,
         cols: usize,
         source: &[u8],
+        memory: &Arena,
         cancel: &CancellationToken,
     ) -> Result<Self, Error> {
         let (block, block_bytes) = format.source_block();
@@ -82,7 +80,7 @@ impl PackedMatrix {
         assert!(cols.is_multiple_of(block) && source.len() == rows * row_bytes);
         let panel_bytes = cols / format.unit_len() * format.unit_bytes();
         let panels = rows.div_ceil(PANEL);
-        let mut data = anonymous(panels * panel_bytes)?;
+        let mut data = memory.region(panels * panel_bytes)?;
         data.par_chunks_exact_mut(panel_bytes)
             .zip(source.par_chunks(PANEL * row_bytes))
             .try_for_each(|(panel, rows)| {

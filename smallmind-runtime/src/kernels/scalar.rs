@@ -44,7 +44,7 @@ impl Simd for Scalar {
     const DOTS_TILE: [usize; 2] = [2, 2];
 
     #[inline(always)]
-    fn prefetch(self, _at: &f32) {}
+    fn prefetch<T>(self, _at: *const T) {}
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32 {

@@ -28,8 +28,9 @@ pub(crate) trait Simd: Copy {
     /// Rows and columns of a tile of dot products whose sums stay in registers.
     const DOTS_TILE: [usize; 2];
 
-    /// Asks for what will soon be read; no more than a hint.
-    fn prefetch(self, at: &f32);
+    /// Asks for what will soon be read. It is no more than a hint: the address
+    /// may be any.
+    fn prefetch<T>(self, at: *const T);
 
     fn splat(self, x: f32) -> Self::F32;
     fn load(self, from: &[f32; LANES]) -> Self::F32;

@@ -1,5 +1,7 @@
 //! The table of kernels and how one is chosen.
 
+#[cfg(target_arch = "aarch64")]
+use super::aarch64::{Dotprod, Neon};
 use super::format::{Format, with_format};
 use super::generic::attention::{self, Block, Softmax, Visible};
 use super::generic::gemm::{self, ADDED, Lines, TURNED};
@@ -337,6 +339,20 @@ impl Kernels {
             }),
             #[cfg(not(target_arch = "x86_64"))]
             Level::Avx2 | Level::Avx512 => None,
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => Some(kernels!(level, Neon, Neon)),
+            #[cfg(target_arch = "aarch64")]
+            Level::Dotprod => Dotprod::new().map(|_| {
+                kernels!(
+                    level,
+                    Dotprod,
+                    // SAFETY: this table is built only after `new`.
+                    unsafe { Dotprod::assume() },
+                    "neon,dotprod"
+                )
+            }),
+            #[cfg(not(target_arch = "aarch64"))]
+            Level::Neon | Level::Dotprod => None,
         }
     }
 

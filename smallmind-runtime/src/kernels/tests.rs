@@ -2,6 +2,7 @@
 
 use super::layout::PANEL;
 use super::matmul::{Activations, Compute, Product, Source, matmul, matmul_gated};
+use super::memory::Arena;
 use super::pack::PackedMatrix;
 use super::precision::Precision;
 use super::threads::Pool;
@@ -107,8 +108,15 @@ fn matrix(format: Format, name: &str, rows: usize, cols: usize) -> (PackedMatrix
             source.extend(bytes);
         }
     }
-    let packed =
-        PackedMatrix::pack(format, rows, cols, &source, &CancellationToken::new()).unwrap();
+    let packed = PackedMatrix::pack(
+        format,
+        rows,
+        cols,
+        &source,
+        &Arena::default(),
+        &CancellationToken::new(),
+    )
+    .unwrap();
     (packed, weights)
 }
 
@@ -203,7 +211,8 @@ fn eight_bit_weights_and_activations_at_their_limits_do_not_overflow() {
     block.extend([0x80u8; 32]);
     let source = block.repeat(rows * cols / 32);
     let cancel = CancellationToken::new();
-    let w = PackedMatrix::pack(Format::Q8_0, rows, cols, &source, &cancel).unwrap();
+    let w =
+        PackedMatrix::pack(Format::Q8_0, rows, cols, &source, &Arena::default(), &cancel).unwrap();
     let x: Vec<f32> = (0..cols).map(|i| if i < 32 { 127.0 } else { -127.0 }).collect();
     for kernels in levels() {
         let out = product(kernels, &Pool::new(1).unwrap(), &w, &x[..]);

@@ -4,6 +4,7 @@ use super::config::ModelConfig;
 use crate::Error;
 use crate::container::{GgufFile, TensorType, TensorView};
 use crate::kernels::Format;
+use crate::kernels::memory::Arena;
 use crate::kernels::pack::PackedMatrix;
 use smallmind_abstractions::CancellationToken;
 use std::cell::RefCell;
@@ -70,7 +71,7 @@ impl Weights {
         config: &ModelConfig,
         cancel: &CancellationToken,
     ) -> Result<Self, Error> {
-        let loader = Loader { file, cancel, used: RefCell::default() };
+        let loader = Loader { file, cancel, used: RefCell::default(), memory: Arena::default() };
         let (length, vocab) = (config.embedding_length, config.vocab_size);
         let embeddings = loader.matrix("token_embd.weight", length, vocab)?;
         let layers =
@@ -96,6 +97,7 @@ struct Loader<'a> {
     file: &'a GgufFile,
     cancel: &'a CancellationToken,
     used: RefCell<HashSet<String>>,
+    memory: Arena,
 }
 
 impl Loader<'_> {
@@ -174,7 +176,7 @@ impl Loader<'_> {
                 .into(),
         })?;
         self.used.borrow_mut().insert(name.to_owned());
-        PackedMatrix::pack(format, rows, cols, view.data, self.cancel)
+        PackedMatrix::pack(format, rows, cols, view.data, &self.memory, self.cancel)
     }
 
     /// A tensor that nothing reads means that the model is more than what is

@@ -23,7 +23,7 @@ pub(crate) fn tile<S: Simd, const R: usize, const C: usize>(
     mut out: Columns<'_, f32>,
 ) {
     let mut sums = [[s.splat(0.0); C]; R];
-    next.iter().step_by(LANES).for_each(|line| s.prefetch(line));
+    next.iter().step_by(LANES).for_each(|line| s.prefetch(std::ptr::from_ref(line)));
     let (a, b) = (a.as_chunks::<R>().0, b.as_chunks::<LANES>().0);
     for (a, b) in a.iter().zip(b.as_chunks::<C>().0) {
         let mut row = [s.splat(0.0); C];

@@ -42,6 +42,12 @@ unsafe impl<const T: usize> bytemuck::Pod for QuantizedChunk<T> {}
 /// Words of a [`QuantizedChunk`] for each token.
 pub(crate) const WORDS_PER_CHUNK: usize = CHUNK / 4 + 7;
 
+/// Bytes of weights that a single token asks for ahead, beyond the page that
+/// the hardware foresees.
+const AHEAD: usize = 8192;
+/// Bytes of a line of the caches.
+const LINE: usize = 64;
+
 /// Quantized weights times quantized activations.
 ///
 /// `weights` is one panel, `activations` one [`QuantizedChunk<T>`] a chunk.
@@ -55,6 +61,11 @@ pub(crate) fn quantized<S: Simd, C: Codes, L: Scales, const T: usize>(
     let mut sums = [s.splat(0.0); T];
     let units = weights.chunks_exact(unit_bytes::<C, L>());
     for (unit, activations) in units.zip(activations.chunks_exact(L::CHUNKS)) {
+        if T == 1 {
+            for line in unit.iter().step_by(LINE) {
+                s.prefetch(std::ptr::from_ref(line).wrapping_add(AHEAD));
+            }
+        }
         let (head, chunks) = unit.split_at(L::HEAD);
         let head = L::head(s, head);
         let chunks = chunks.chunks_exact(L::BYTES + C::BYTES);

@@ -48,9 +48,9 @@ impl Simd for Avx512 {
     const DOTS_TILE: [usize; 2] = [6, 4];
 
     #[inline(always)]
-    fn prefetch(self, at: &f32) {
-        // SAFETY: SSE is in every x86-64, and nothing is read.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
+    fn prefetch<T>(self, at: *const T) {
+        // SAFETY: SSE is in every x86-64, and a hint may name any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
 
     #[inline(always)]
