@@ -29,7 +29,7 @@ Exit codes:
 
 Environment:
   SMALLMIND_HOME     where models are kept (default: the user's cache folder)
-  SMALLMIND_KERNELS  forces kernels: scalar, avx2, avx512
+  SMALLMIND_KERNELS  forces kernels: scalar, avx2, avx512, neon, dotprod
   HF_ENDPOINT, HF_TOKEN, HTTPS_PROXY  for downloads";
 
 /// Runs language models on a CPU: generate, inspect, tokenize, measure.

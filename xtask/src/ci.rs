@@ -2,6 +2,8 @@
 
 use crate::command::{cargo, output, run, say};
 use crate::{Outcome, conformance, tidy};
+use std::env;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -44,14 +46,21 @@ fn documentation() -> Outcome {
     run(command.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-/// Checks the ARM code where the target is installed.
+/// Checks the ARM code where the target is installed, and runs the kernels'
+/// tests where an emulator is, too (`CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER`).
 fn arm() -> Outcome {
-    let targets = output(Command::new("rustup").args(["target", "list", "--installed"]));
-    if !targets.is_ok_and(|t| t.lines().any(|l| l == ARM)) {
+    let mut rustc = Command::new("rustc");
+    let libraries = output(rustc.args(["--print", "target-libdir", "--target", ARM]));
+    if !libraries.is_ok_and(|folder| Path::new(folder.trim()).is_dir()) {
         say(&format!("the target {ARM} is not installed: ARM code is not checked here"));
         return Ok(());
     }
-    run(&mut cargo(&format!("check -p smallmind-engine --target {ARM}")))
+    run(&mut cargo(&format!("check -p smallmind-engine --target {ARM}")))?;
+    if env::var_os("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER").is_none() {
+        say("no emulator is named: ARM code is checked, but not run");
+        return Ok(());
+    }
+    run(&mut cargo(&format!("test -p smallmind-runtime --lib --test tiny_models --target {ARM}")))
 }
 
 /// Fetches the two models that tests need.
