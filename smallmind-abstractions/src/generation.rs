@@ -1,6 +1,7 @@
 //! What is asked of a model and what comes back.
 
-use crate::{Diagnostic, TokenId};
+use crate::{Diagnostic, PoolStats, TokenId};
+use smol_str::SmolStr;
 use std::time::Duration;
 
 /// The text to continue.
@@ -188,8 +189,8 @@ pub enum GenerationEvent {
         id: TokenId,
         /// The text that became complete with it; empty while a UTF-8
         /// character is still incomplete, or where a stop sequence may have
-        /// begun.
-        text: String,
+        /// begun. Short texts take no memory of their own.
+        text: SmolStr,
     },
     /// Text that was held back until the end.
     Text(String),
@@ -202,7 +203,8 @@ impl GenerationEvent {
     /// before.
     pub fn text(&self) -> &str {
         match self {
-            Self::Token { text, .. } | Self::Text(text) => text,
+            Self::Token { text, .. } => text,
+            Self::Text(text) => text,
             Self::Finished(_) => "",
         }
     }
@@ -224,6 +226,8 @@ pub struct GenerationResult {
     pub usage: Usage,
     /// Where the time went.
     pub timings: Timings,
+    /// What the pool of buffers did until its end, for all sessions.
+    pub pool: PoolStats,
     /// What is worth saying about it.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -19,6 +19,7 @@ mod cancellation;
 mod diagnostics;
 mod error;
 mod generation;
+mod memory;
 mod metadata;
 mod tokenizer;
 
@@ -29,6 +30,7 @@ pub use generation::{
     FinishReason, GenerationEvent, GenerationOptions, GenerationRequest, GenerationResult, Prompt,
     SamplingOptions, Timings, Usage,
 };
+pub use memory::PoolStats;
 pub use metadata::{FromMetadata, Metadata, MetadataArray, MetadataValue, StringTable, ValueType};
 pub use tokenizer::{
     DecodeOptions, EncodeOptions, IncrementalDecoder, SpecialTokens, TokenId, TokenKind, Tokenizer,

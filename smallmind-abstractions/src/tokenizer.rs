@@ -253,12 +253,15 @@ pub struct IncrementalDecoder<'a> {
     pending: Vec<u8>,
 }
 
+/// Bytes that nearly all tokens stay below.
+const PENDING_BYTES: usize = 64;
+
 impl<'a> IncrementalDecoder<'a> {
     /// A decoder at the start of a text, or in the middle of one where
     /// `options.continuation` says so.
     pub fn new(tokenizer: &'a dyn Tokenizer, options: DecodeOptions) -> Self {
         let strip = tokenizer.strips_leading_space() && !options.continuation;
-        Self { tokenizer, options, strip, pending: Vec::new() }
+        Self { tokenizer, options, strip, pending: Vec::with_capacity(PENDING_BYTES) }
     }
 
     /// Appends to `out` the text that becomes complete with `id`.

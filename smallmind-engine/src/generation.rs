@@ -8,8 +8,13 @@ use smallmind_abstractions::{
     GenerationEvent, GenerationRequest, GenerationResult, IncrementalDecoder, Prompt, Timings,
     TokenId, Usage,
 };
-use smallmind_runtime::{Error as RuntimeError, Logits, Sampler};
+use smallmind_runtime::{Error as RuntimeError, Logits, Sampler, TensorPool};
+use smol_str::SmolStr;
 use std::time::Instant;
+
+/// Bytes of text that are made room for, for each token: the average is below
+/// five.
+const TOKEN_BYTES: usize = 8;
 
 /// One generation: the prompt is computed with the first token.
 #[derive(Debug)]
@@ -72,6 +77,9 @@ impl<'s> Generation<'s> {
         let cached = cached(&prompt, &state.tokens);
         session.budget().check(state.spent, (prompt.len() - cached) as u64)?;
         let cancel = Cancel::new(session, &state, request, cancel);
+        let max_tokens = options.max_tokens.unwrap_or(usize::MAX);
+        // No token then needs more memory, but for very long texts.
+        let room = max_tokens.min(capacity - prompt.len() + 1);
         drop(state);
         let continuation = DecodeOptions { continuation: true, ..Default::default() };
         Ok(Self {
@@ -82,14 +90,14 @@ impl<'s> Generation<'s> {
             cancel,
             prompt,
             cached,
-            max_tokens: options.max_tokens.unwrap_or(usize::MAX),
+            max_tokens,
             started,
-            text: String::new(),
+            text: String::with_capacity(room * TOKEN_BYTES),
             shown: 0,
             stops: options.stop.clone(),
             stop: None,
             end: None,
-            tokens: Vec::new(),
+            tokens: Vec::with_capacity(room),
             timings: Timings::default(),
             diagnostics: Vec::new(),
         })
@@ -129,7 +137,7 @@ impl<'s> Generation<'s> {
     }
 
     /// The text that may be shown now, without what may be a stop sequence.
-    fn show(&mut self) -> String {
+    fn show(&mut self) -> SmolStr {
         let from = self.shown;
         match stop::scan(&self.text[from..], &self.stops) {
             Scan::Safe(len) => self.shown += len,
@@ -139,7 +147,7 @@ impl<'s> Generation<'s> {
                 self.stop = Some(self.stops[which].clone());
             }
         }
-        self.text[from..self.shown].to_owned()
+        self.text[from..self.shown].into()
     }
 
     /// What was held back, where that is anything, or the result.
@@ -244,6 +252,7 @@ impl<'s> Generation<'s> {
             tokens: std::mem::take(&mut self.tokens),
             finish_reason,
             timings: self.timings,
+            pool: TensorPool::shared().stats(),
             diagnostics: std::mem::take(&mut self.diagnostics),
         }
     }

@@ -100,7 +100,8 @@ impl InferenceSession {
         let bytes = engine.model().context_bytes(capacity, options.cache_type);
         let diagnostics = options.budget.check_memory(bytes)?.into_iter().collect();
         let context = engine.model().new_context_with(capacity, options.cache_type)?;
-        let state = State { context, tokens: Vec::new(), spent: Spent::default() };
+        let state =
+            State { context, tokens: Vec::with_capacity(capacity), spent: Spent::default() };
         let id = options.id.unwrap_or_else(|| NEXT_ID.fetch_add(1, Ordering::Relaxed).to_string());
         Ok(Self {
             engine,

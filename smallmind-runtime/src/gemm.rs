@@ -13,6 +13,7 @@ use crate::kernels::generic::gemm::ADDED;
 use crate::kernels::parts::Parts;
 use crate::kernels::simd::LANES;
 use crate::kernels::threads::{Pool, default_threads};
+use crate::pool::Buffer;
 use smallmind_abstractions::CancellationToken;
 
 /// Values of a vector product that are worth handing to a thread.
@@ -94,7 +95,7 @@ fn expect(what: &'static str, expected: usize, found: usize) -> Result<(), Error
 pub struct Gemm {
     kernels: &'static Kernels,
     pool: Pool,
-    x: Vec<f32>,
+    x: Buffer<f32>,
     packed: blocks::Packed,
 }
 
@@ -110,7 +111,7 @@ impl Gemm {
 
     pub(crate) fn with(kernels: &'static Kernels, threads: usize) -> Result<Self, Error> {
         let pool = Pool::new(threads).map_err(|source| Error::Threads { threads, source })?;
-        Ok(Self { kernels, pool, x: Vec::new(), packed: blocks::Packed::default() })
+        Ok(Self { kernels, pool, x: Buffer::default(), packed: blocks::Packed::default() })
     }
 
     /// `c = a · b`, where `c` holds rows of `b.cols()` values.
@@ -153,8 +154,8 @@ impl Gemm {
         cancel: &CancellationToken,
     ) {
         let (kernels, depth) = (self.kernels, x.cols());
-        self.x.clear();
-        self.x.extend((0..depth).map(|k| x.at(0, k)));
+        self.x.resize(depth, 0.0);
+        self.x.iter_mut().enumerate().for_each(|(k, to)| *to = x.at(0, k));
         let x = &self.x[..];
         let share = c.len().div_ceil(self.pool.threads()).next_multiple_of(LANES);
         let per_task = share.min(STRIP).max(TASK / depth);

@@ -9,10 +9,12 @@ mod gemm;
 mod kernels;
 mod model;
 pub mod peaks;
+mod pool;
 mod sampling;
 
 pub use error::Error;
 pub use gemm::{Gemm, MatrixView};
 pub use kernels::{CacheType, Level, Precision};
 pub use model::{Context, LoadOptions, Logits, Model, ModelConfig};
+pub use pool::{Buffer, TensorPool};
 pub use sampling::Sampler;

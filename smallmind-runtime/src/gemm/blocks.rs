@@ -14,7 +14,7 @@ use crate::kernels::Kernels;
 use crate::kernels::parts::Parts;
 use crate::kernels::simd::LANES;
 use crate::kernels::threads::Pool;
-use bytemuck::{Pod, Zeroable};
+use crate::pool::Buffer;
 use smallmind_abstractions::CancellationToken;
 use std::ops::Range;
 
@@ -31,17 +31,12 @@ const TASKS: usize = 4;
 /// Multiplications that are worth a task of their own.
 const TASK: usize = 1 << 20;
 
-/// A line of the caches.
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(64))]
-struct Line([f32; LANES]);
-
 /// Buffers that are kept from product to product.
 #[derive(Debug, Default)]
 pub(super) struct Packed {
-    a: Vec<Line>,
+    a: Buffer<f32>,
     /// One block of B, and one tile of A, for each thread.
-    own: Vec<Line>,
+    own: Buffer<f32>,
 }
 
 /// How a product is cut.
@@ -68,7 +63,7 @@ pub(super) fn multiply(
     let [height, width] = plan.size();
     let most = (MOST / a.cols().max(1) / height).max(1) * height;
     let own = DEPTH * (plan.task[1] * width + height.next_multiple_of(LANES));
-    packed.own.resize(pool.threads() * own / LANES, Line::zeroed());
+    packed.own.resize(pool.threads() * own, 0.0);
     for start in (0..a.rows()).step_by(most) {
         let rows = start..a.rows().min(start + most);
         let tiles = rows.len().div_ceil(height);
@@ -76,16 +71,16 @@ pub(super) fn multiply(
         let ahead = across > 1;
         if ahead {
             let each = a.cols() * height;
-            packed.a.resize((tiles * each).div_ceil(LANES), Line::zeroed());
-            let to = Parts::new(bytemuck::cast_slice_mut(&mut packed.a));
+            packed.a.resize(tiles * each, 0.0);
+            let to = Parts::new(&mut packed.a);
             pool.run(tiles, cancel, |tile, _| {
                 // SAFETY: each tile is one task.
                 let to = unsafe { to.part(tile * each..(tile + 1) * each) };
                 plan.pack_tile(&rows, tile, 0..a.cols(), to);
             });
         }
-        let ahead = ahead.then_some(bytemuck::cast_slice(&packed.a));
-        let buffers = Parts::new(bytemuck::cast_slice_mut(&mut packed.own));
+        let ahead = ahead.then_some(&packed.a[..]);
+        let buffers = Parts::new(&mut packed.own);
         let c = Parts::new(&mut *c);
         pool.run(down * across, cancel, |task, thread| {
             // SAFETY: each thread has a buffer of its own.

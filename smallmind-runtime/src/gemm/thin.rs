@@ -7,6 +7,7 @@ use crate::kernels::Kernels;
 use crate::kernels::generic::gemm::Lines;
 use crate::kernels::parts::Parts;
 use crate::kernels::threads::Pool;
+use crate::pool::Buffer;
 use smallmind_abstractions::CancellationToken;
 use std::ops::Range;
 
@@ -26,7 +27,7 @@ pub(super) fn is_thin(a: MatrixView<'_>, b: MatrixView<'_>) -> bool {
 pub(super) fn multiply(
     kernels: &'static Kernels,
     pool: &Pool,
-    buffer: &mut Vec<f32>,
+    buffer: &mut Buffer<f32>,
     [a, b]: [MatrixView<'_>; 2],
     c: &mut [f32],
     cancel: &CancellationToken,

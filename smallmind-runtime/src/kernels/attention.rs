@@ -9,6 +9,7 @@ use super::cache::{KvCache, LayerCache};
 use super::matmul::Compute;
 use super::parts::Parts;
 use super::{BLOCK, RopePairs, Softmax, Visible};
+use crate::pool::Buffer;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -74,11 +75,11 @@ impl Preparation<'_> {
 /// Buffers of one thread.
 #[derive(Debug, Default)]
 struct Scratch {
-    queries: Vec<f32>,
-    keys: Vec<f32>,
-    values: Vec<f32>,
-    halves: Vec<u16>,
-    visible: Vec<Visible>,
+    queries: Buffer<f32>,
+    keys: Buffer<f32>,
+    values: Buffer<f32>,
+    halves: Buffer<u16>,
+    visible: Buffer<Visible>,
     block: Rows,
     total: Rows,
 }
@@ -86,11 +87,16 @@ struct Scratch {
 /// Softmax states and weighted values of some rows.
 #[derive(Debug, Default)]
 struct Rows {
-    softmax: Vec<Softmax>,
-    out: Vec<f32>,
+    softmax: Buffer<Softmax>,
+    out: Buffer<f32>,
 }
 
 impl Rows {
+    fn reserve(&mut self, rows: usize, dim: usize) {
+        self.softmax.reserve(rows);
+        self.out.reserve(rows * dim);
+    }
+
     fn clear(&mut self, rows: usize, dim: usize) {
         self.softmax.clear();
         self.softmax.resize(rows, Softmax::EMPTY);
@@ -100,7 +106,7 @@ impl Rows {
 }
 
 /// The buffers of attention.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Attention {
     threads: Vec<Mutex<Scratch>>,
     /// Of each key-value head and block, where work is cut by blocks.
@@ -129,8 +135,24 @@ pub(crate) struct Queries<'a> {
 }
 
 impl Attention {
-    fn ready(&mut self, compute: Compute<'_>) {
-        self.threads.resize_with(compute.pool.threads(), Mutex::default);
+    /// With room for the work of some threads, and for the decode of a context
+    /// of `capacity` tokens.
+    pub(crate) fn new(threads: usize, heads: Heads, capacity: usize) -> Self {
+        let (rows, dim) = (ROWS.max(heads.group()), heads.padded());
+        let scratch = || {
+            let mut s = Scratch::default();
+            s.queries.reserve(rows * dim);
+            s.keys.reserve(BLOCK * dim);
+            s.values.reserve(BLOCK * dim);
+            s.halves.reserve(BLOCK * dim);
+            s.visible.reserve(rows);
+            s.block.reserve(rows, dim);
+            s.total.reserve(rows, dim);
+            Mutex::new(s)
+        };
+        let mut partial = Rows::default();
+        partial.reserve(heads.query * capacity.div_ceil(BLOCK), dim);
+        Self { threads: (0..threads).map(|_| scratch()).collect(), partial }
     }
 
     /// Puts new keys and values into a layer of the cache.
@@ -142,7 +164,6 @@ impl Attention {
         cache: &mut KvCache,
         layer: usize,
     ) {
-        self.ready(compute);
         let (row, dim) = (heads.kv * heads.dim, heads.dim);
         let end = new.start + new.keys.len() / row;
         let blocks = new.start / BLOCK..end.div_ceil(BLOCK);
@@ -178,7 +199,6 @@ impl Attention {
         cache: LayerCache<'_>,
         out: &mut [f32],
     ) {
-        self.ready(compute);
         let tokens = queries.rows.len() / (heads.query * heads.dim);
         let per_tile = (ROWS / heads.group()).max(1);
         let tiles = tokens.div_ceil(per_tile);
@@ -282,7 +302,7 @@ impl Job<'_> {
         for token in tokens {
             let p = self.queries.start + token;
             let seen = Visible { from: within(self.first_seen(p)), to: within(p + 1) };
-            s.visible.extend(std::iter::repeat_n(seen, self.heads.group()));
+            s.visible.resize(s.visible.len() + self.heads.group(), seen);
         }
         s.block.clear(s.visible.len(), self.heads.padded());
         let kernels = self.compute.kernels;
@@ -301,7 +321,7 @@ impl Job<'_> {
     fn finish(&self, head: usize, tokens: Range<usize>, total: &mut Rows) {
         let (Heads { query, dim, .. }, group) = (self.heads, self.heads.group());
         let rows = total.out.chunks_exact_mut(self.heads.padded());
-        for (row, (from, softmax)) in rows.zip(&total.softmax).enumerate() {
+        for (row, (from, softmax)) in rows.zip(total.softmax.iter()).enumerate() {
             self.compute.kernels.finish(*softmax, from);
             let token = tokens.start + row / group;
             let at = (token * query + head * group + row % group) * dim;

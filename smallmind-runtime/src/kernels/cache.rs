@@ -12,6 +12,7 @@ use super::attention::Heads;
 use super::memory::anonymous;
 use super::{BLOCK, Block, Kernels};
 use crate::Error;
+use crate::pool::Buffer;
 use memmap2::MmapMut;
 use std::fmt;
 use std::ops::Range;
@@ -160,8 +161,8 @@ impl LayerCache<'_> {
         kernels: &Kernels,
         block: usize,
         head: usize,
-        keys: &'r mut Vec<f32>,
-        values: &'r mut Vec<f32>,
+        keys: &'r mut Buffer<f32>,
+        values: &'r mut Buffer<f32>,
     ) -> Block<'r> {
         let Shape { kind, heads } = self.shape;
         let dim = heads.padded();
@@ -207,7 +208,7 @@ impl HeadWriter {
         head: &mut [u8],
         position: usize,
         [key, value]: [&[f32]; 2],
-        halves: &mut Vec<u16>,
+        halves: &mut Buffer<u16>,
     ) {
         let (lane, dim) = (position % BLOCK, key.len());
         let middle = head.len() / 2;

@@ -39,10 +39,10 @@ fn round_trip(kernels: &Kernels, kind: CacheType, heads: Heads, bound: f32) -> V
         for head in 0..2 {
             let part = &mut data[writer.range(position / BLOCK, head)];
             let both = [&keys[row(position, head)], &values[row(position, head)]];
-            writer.put(kernels, part, position, both, &mut Vec::new());
+            writer.put(kernels, part, position, both, &mut Buffer::default());
         }
     }
-    let (mut k, mut v, mut bits) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut k, mut v, mut bits) = (Buffer::default(), Buffer::default(), Vec::new());
     for position in 0..POSITIONS {
         for head in 0..2 {
             let layer = cache.layer(1);

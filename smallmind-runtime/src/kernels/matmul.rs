@@ -12,6 +12,7 @@ use super::parts::Parts;
 use super::precision::Precision;
 use super::table::Kernels;
 use super::threads::Pool;
+use crate::pool::Buffer;
 use smallmind_abstractions::CancellationToken;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -103,10 +104,10 @@ pub(crate) struct Activations {
     each: usize,
     tiling: Tiling,
     cols: usize,
-    quantized: Vec<u32>,
-    float: Vec<u32>,
+    quantized: Buffer<u32>,
+    float: Buffer<u32>,
     /// Of each thread: a row that is computed, and what quantizing left of one.
-    rows: Vec<Mutex<[Vec<f32>; 2]>>,
+    rows: Vec<Mutex<[Buffer<f32>; 2]>>,
 }
 
 /// Rows of values that products take.
@@ -130,7 +131,7 @@ impl Source<'_> {
         &'r self,
         kernels: &Kernels,
         at: Range<usize>,
-        buffer: &'r mut Vec<f32>,
+        buffer: &'r mut Buffer<f32>,
     ) -> &'r [f32] {
         match self {
             Self::Plain(rows) => &rows[at],
@@ -144,8 +145,15 @@ impl Source<'_> {
 }
 
 impl Activations {
-    pub(crate) fn new(precision: Precision) -> Self {
-        Self { precision, ..Self::default() }
+    /// With room for the rows of some threads, of up to `cols` values.
+    pub(crate) fn new(precision: Precision, threads: usize, cols: usize) -> Self {
+        let row = || {
+            let mut row = Buffer::default();
+            row.reserve(cols);
+            row
+        };
+        let rows = (0..threads).map(|_| Mutex::new([row(), row()])).collect();
+        Self { precision, rows, ..Self::default() }
     }
 
     /// Takes rows in the forms that their `readers` take.

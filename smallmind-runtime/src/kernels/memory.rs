@@ -1,6 +1,7 @@
 //! Large pieces of memory straight from the system.
 
 use crate::Error;
+use bytemuck::{Pod, Zeroable};
 use memmap2::{MmapMut, MmapRaw};
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
@@ -11,9 +12,17 @@ const CHUNK: usize = 32 << 20;
 /// Where regions start: at a line of the caches.
 const ALIGN: usize = 64;
 
+/// Bytes from which memory of its own is worth its pages.
+pub(crate) const LARGE: usize = 2 << 20;
+
+/// A line of the caches.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub(crate) struct Line([f32; 16]);
+
 /// Zeroed memory, page-aligned, and in huge pages where the system grants
 /// them. Pages that nobody touches take no room.
-pub(super) fn anonymous(bytes: usize) -> Result<MmapMut, Error> {
+pub(crate) fn anonymous(bytes: usize) -> Result<MmapMut, Error> {
     let failed = |source| Error::OutOfMemory { bytes, source };
     let map = MmapMut::map_anon(bytes.max(1)).map_err(failed)?;
     #[cfg(target_os = "linux")]

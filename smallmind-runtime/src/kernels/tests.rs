@@ -155,7 +155,7 @@ fn product_with(
     let mut out = vec![0.0; tokens * w.rows()];
     let cancel = CancellationToken::new();
     let compute = Compute { kernels, pool, cancel: &cancel };
-    let mut a = Activations::new(precision);
+    let mut a = Activations::new(precision, 1, 0);
     a.fill(compute, Source::Plain(x), &[w]);
     matmul(
         compute,

@@ -1,9 +1,12 @@
 //! What a sequence of tokens leaves behind: the KV cache and the buffers.
 
+use super::config::ModelConfig;
 use super::rope::RopeTable;
+use crate::kernels::Precision;
 use crate::kernels::attention::Attention;
 use crate::kernels::cache::KvCache;
 use crate::kernels::matmul::Activations;
+use crate::pool::Buffer;
 use std::sync::Mutex;
 
 /// The state of one sequence: the keys and values of its tokens, and the
@@ -22,23 +25,60 @@ pub struct Context {
     pub(super) model: u64,
 }
 
-/// The buffers of a forward pass, a row for each token of a chunk.
-#[derive(Debug, Default)]
+/// The buffers of a forward pass, a row for each token of a chunk: the arena of
+/// a session, which grows to what its largest chunk needs and no further.
+#[derive(Debug)]
 pub(super) struct Buffers {
-    pub(super) hidden: Vec<f32>,
-    pub(super) queries: Vec<f32>,
-    pub(super) keys: Vec<f32>,
-    pub(super) values: Vec<f32>,
-    pub(super) attended: Vec<f32>,
-    pub(super) inner: Vec<f32>,
-    pub(super) outputs: Vec<f32>,
-    pub(super) logits: Vec<f32>,
+    pub(super) hidden: Buffer<f32>,
+    pub(super) queries: Buffer<f32>,
+    pub(super) keys: Buffer<f32>,
+    pub(super) values: Buffer<f32>,
+    pub(super) attended: Buffer<f32>,
+    pub(super) inner: Buffer<f32>,
+    pub(super) outputs: Buffer<f32>,
+    pub(super) logits: Buffer<f32>,
     pub(super) activations: Activations,
     /// Of the output matrix: what is rounded there shows in the logits at
     /// once, and few rows are computed.
     pub(super) output_activations: Activations,
     pub(super) attention: Attention,
-    pub(super) rows: Vec<Mutex<Vec<f32>>>,
+    pub(super) rows: Vec<Mutex<Buffer<f32>>>,
+}
+
+impl Buffers {
+    pub(super) fn new(
+        config: &ModelConfig,
+        precision: Precision,
+        threads: usize,
+        capacity: usize,
+    ) -> Self {
+        let heads = config.heads();
+        let widest = config.embedding_length.max(config.feed_forward_length);
+        let widest = widest.max(heads.query * heads.dim);
+        let row = || {
+            let mut row = Buffer::default();
+            row.reserve(config.embedding_length);
+            Mutex::new(row)
+        };
+        Self {
+            hidden: Buffer::default(),
+            queries: Buffer::default(),
+            keys: Buffer::default(),
+            values: Buffer::default(),
+            attended: Buffer::default(),
+            inner: Buffer::default(),
+            outputs: Buffer::default(),
+            logits: Buffer::default(),
+            activations: Activations::new(precision, threads, widest),
+            output_activations: Activations::new(
+                Precision::Int16,
+                threads,
+                config.embedding_length,
+            ),
+            attention: Attention::new(threads, heads, capacity),
+            rows: (0..threads).map(|_| row()).collect(),
+        }
+    }
 }
 
 impl Context {

@@ -19,8 +19,9 @@ use super::{Logits, Model};
 use crate::Error;
 use crate::kernels::attention::{NewTokens, Preparation, Queries};
 use crate::kernels::matmul::{Compute, Product, Source, matmul, matmul_gated};
+use crate::pool::Buffer;
 use smallmind_abstractions::TokenId;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 /// Computes the tokens of one chunk and appends their logits.
 pub(super) fn chunk(
@@ -35,7 +36,7 @@ pub(super) fn chunk(
     if let Some(rope) = &mut context.rope_local {
         rope.extend_to(start + tokens.len());
     }
-    context.buffers.ready(model, compute, tokens.len());
+    context.buffers.ready(model, tokens.len());
     embed(model, compute, &mut context.buffers, tokens);
     let last = model.weights.layers.len() - 1;
     let mut wanted = tokens.len();
@@ -58,7 +59,7 @@ pub(super) fn chunk(
 
 impl Buffers {
     /// Gives the buffers the size of a chunk.
-    fn ready(&mut self, model: &Model, compute: Compute<'_>, tokens: usize) {
+    fn ready(&mut self, model: &Model, tokens: usize) {
         let heads = model.config.heads();
         let length = model.config.embedding_length;
         self.hidden.resize(tokens * length, 0.0);
@@ -68,7 +69,6 @@ impl Buffers {
         self.attended.resize(tokens * heads.query * heads.dim, 0.0);
         self.inner.resize(tokens * model.config.feed_forward_length, 0.0);
         self.outputs.resize(tokens * length, 0.0);
-        self.rows.resize_with(compute.pool.threads(), Mutex::default);
     }
 
     /// Drops the rows of tokens whose logits nobody wants; how many are left.
@@ -81,10 +81,16 @@ impl Buffers {
             Logits::All => tokens,
         };
         let skip = tokens - wanted;
-        self.hidden.drain(..skip * model.config.embedding_length);
-        self.queries.drain(..skip * heads.query * heads.dim);
+        drop_first(&mut self.hidden, skip * model.config.embedding_length);
+        drop_first(&mut self.queries, skip * heads.query * heads.dim);
         wanted
     }
+}
+
+/// Forgets the first `count` values.
+fn drop_first(values: &mut Buffer<f32>, count: usize) {
+    values.copy_within(count.., 0);
+    values.truncate(values.len() - count);
 }
 
 fn embed(model: &Model, compute: Compute<'_>, buffers: &mut Buffers, tokens: &[TokenId]) {

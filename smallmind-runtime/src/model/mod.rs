@@ -17,7 +17,7 @@ pub(crate) use weights::format;
 use crate::Error;
 use crate::container::GgufFile;
 use crate::kernels::cache::KvCache;
-use crate::kernels::matmul::{Activations, Compute};
+use crate::kernels::matmul::Compute;
 use crate::kernels::threads::{Pool, default_threads};
 use crate::kernels::{CacheType, Kernels, Level, Precision};
 use context::Buffers;
@@ -144,20 +144,17 @@ impl Model {
             return Err(too_long);
         }
         let cache = KvCache::new(cache, config.heads(), config.block_count, capacity);
+        let cache = cache.ok_or(too_long)??;
         let factors = self.weights.rope_factors.as_deref();
         Ok(Context {
             len: 0,
             capacity,
-            cache: cache.ok_or(too_long)??,
+            cache,
             rope: RopeTable::new(config, config.rope, factors, capacity),
             rope_local: config
                 .sliding_window
                 .map(|_| RopeTable::new(config, config.rope_local, factors, capacity)),
-            buffers: Buffers {
-                activations: Activations::new(self.precision),
-                output_activations: Activations::new(Precision::Int16),
-                ..Default::default()
-            },
+            buffers: Buffers::new(config, self.precision, self.pool.threads(), capacity),
             model: self.id,
         })
     }

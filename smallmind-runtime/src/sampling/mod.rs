@@ -115,6 +115,9 @@ impl Sampler {
     fn cutoff(&mut self, logits: &[f32], max: f32) -> Candidate {
         let SamplingOptions { top_k, top_p, min_p, .. } = self.options;
         let mut kept = Candidate::LAST;
+        // Room for any row of this size; what is not used takes no memory.
+        self.candidates.clear();
+        self.candidates.reserve(logits.len());
         if (1..logits.len()).contains(&top_k) {
             kept = cutoff::top_k(logits, top_k, &mut self.candidates);
         }

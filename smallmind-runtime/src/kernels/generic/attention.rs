@@ -12,6 +12,7 @@
 
 use super::unroll;
 use crate::kernels::simd::{LANES, Simd, exp};
+use bytemuck::{Pod, Zeroable};
 
 /// Positions in a block.
 pub(crate) const BLOCK: usize = 64;
@@ -28,7 +29,8 @@ pub(crate) struct Block<'a> {
 
 /// The online softmax of one row: the largest score and the sum of
 /// exponentials relative to it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
 pub(crate) struct Softmax {
     pub(crate) max: f32,
     pub(crate) sum: f32,
@@ -39,7 +41,8 @@ impl Softmax {
 }
 
 /// The positions `from..to` of a block that a row sees.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
 pub(crate) struct Visible {
     pub(crate) from: u32,
     pub(crate) to: u32,

@@ -1,0 +1,3 @@
+//! What the pool's lists are made of; `tests/pool.rs` puts loom's in its place.
+
+pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError};
