@@ -1,5 +1,6 @@
 //! The errors of this crate.
 
+use crate::container::TensorType;
 use smallmind_abstractions::Cancelled;
 use std::io;
 use std::path::PathBuf;
@@ -51,6 +52,28 @@ pub enum Error {
         expected: usize,
         /// What was given.
         found: usize,
+    },
+    /// A type that weights cannot be turned into, or back from.
+    #[error("weights cannot be quantized to or from {tensor_type}")]
+    NoQuantizer {
+        /// The type.
+        tensor_type: TensorType,
+    },
+    /// Weights that do not fill the last block of their type.
+    #[error("{len} weights are not whole {tensor_type} blocks of {}", tensor_type.block_size())]
+    PartialBlock {
+        /// The type.
+        tensor_type: TensorType,
+        /// How many weights there are.
+        len: usize,
+    },
+    /// A weight that no scale can stand for.
+    #[error("weight {index} is {value}, which cannot be quantized")]
+    NotFinite {
+        /// Its place.
+        index: usize,
+        /// Infinite, or no number.
+        value: f32,
     },
     /// A tensor that the model needs is not in the file.
     #[error("'{}' has no tensor '{name}', which the model needs", file.display())]

@@ -10,6 +10,7 @@ mod kernels;
 mod model;
 pub mod peaks;
 mod pool;
+pub mod quantization;
 mod sampling;
 
 pub use error::Error;

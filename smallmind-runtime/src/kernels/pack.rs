@@ -123,21 +123,38 @@ impl PackedMatrix {
 
     /// One row as floats: `out` has a value for each column.
     pub(crate) fn dequantize_row(&self, row: usize, out: &mut [f32]) {
-        let (panel, lane) = (self.panel(row / PANEL), row % PANEL);
-        macro_rules! quantized {
-            ($c:ty, $s:ty, ()) => {
-                dequantize::<$c, $s>(panel, lane, out)
-            };
-        }
-        macro_rules! float {
-            ($f:ty, ()) => {
-                for (w, out) in panel.chunks_exact(<$f>::BYTES).zip(out) {
-                    *out = <$f>::read(Scalar, w)[lane];
-                }
-            };
-        }
-        with_format!(self.format, quantized!(), float!());
+        dequantize_lane(self.format, self.panel(row / PANEL), row % PANEL, out);
     }
+}
+
+/// The weights of some blocks of a quantized format, one after the other.
+pub(crate) fn dequantize_blocks(format: Format, source: &[u8], out: &mut [f32]) {
+    // Rows of one block each.
+    let (block, block_bytes) = format.source_block();
+    let mut panel = vec![0; block / format.unit_len() * format.unit_bytes()];
+    for (rows, out) in source.chunks(PANEL * block_bytes).zip(out.chunks_mut(PANEL * block)) {
+        pack_panel(format, rows, block_bytes, &mut panel);
+        for (lane, out) in out.chunks_exact_mut(block).enumerate() {
+            dequantize_lane(format, &panel, lane, out);
+        }
+    }
+}
+
+/// One row of a panel as floats.
+fn dequantize_lane(format: Format, panel: &[u8], lane: usize, out: &mut [f32]) {
+    macro_rules! quantized {
+        ($c:ty, $s:ty, ()) => {
+            dequantize::<$c, $s>(panel, lane, out)
+        };
+    }
+    macro_rules! float {
+        ($f:ty, ()) => {
+            for (w, out) in panel.chunks_exact(<$f>::BYTES).zip(out) {
+                *out = <$f>::read(Scalar, w)[lane];
+            }
+        };
+    }
+    with_format!(format, quantized!(), float!());
 }
 
 fn dequantize<C: Codes, L: Scales>(panel: &[u8], lane: usize, out: &mut [f32]) {

@@ -11,7 +11,6 @@ mod weights;
 
 pub use config::ModelConfig;
 pub use context::Context;
-#[cfg(feature = "bench-internals")]
 pub(crate) use weights::format;
 
 use crate::Error;
