@@ -4,7 +4,7 @@
 use crate::container::TensorType;
 use crate::kernels::matmul::{Activations, Compute, Product, Source, matmul};
 use crate::kernels::memory::Arena;
-use crate::kernels::pack::PackedMatrix;
+use crate::kernels::pack::{PackedMatrix, Packing};
 use crate::kernels::threads::Pool;
 use crate::kernels::{BLOCK, Block, Gate, Kernels, Level, RopePairs, Softmax, Visible};
 use crate::model::format;
@@ -19,7 +19,8 @@ impl Matrix {
     pub fn pack(kind: TensorType, rows: usize, cols: usize, source: &[u8]) -> Option<Self> {
         let cancel = CancellationToken::new();
         let memory = Arena::default();
-        PackedMatrix::pack(format(kind)?, rows, cols, source, &memory, &cancel).ok().map(Self)
+        let packing = Packing { memory: &memory, done: &|_| (), cancel: &cancel };
+        PackedMatrix::pack(format(kind)?, rows, cols, source, packing).ok().map(Self)
     }
 }
 

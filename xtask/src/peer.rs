@@ -48,6 +48,12 @@ impl Peer {
         self.ask("tokenizer_speed.py", [model_path(model).as_os_str(), text.as_os_str()])
     }
 
+    /// Seconds from loading a model to its first token.
+    pub(crate) fn measure_start(&self, model: &str) -> Result<f64, String> {
+        let result = self.ask("start_speed.py", [model_path(model).as_os_str()])?;
+        result["seconds"].as_f64().ok_or_else(|| "the peer says no time".to_owned())
+    }
+
     /// GFLOP/s of products of matrices, by shape (`MxKxN`).
     pub(crate) fn measure_dense(&self, threads: usize, shapes: &[String]) -> Result<Value, String> {
         let threads = threads.to_string();

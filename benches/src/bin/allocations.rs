@@ -54,6 +54,6 @@ fn measure(session: &InferenceSession, seed: u32, tokens: usize) -> Result<Reque
 }
 
 fn less(after: Requests, before: Requests) -> Requests {
-    let (count, bytes) = (after.count - before.count, after.bytes.saturating_sub(before.bytes));
+    let (count, bytes) = (after.count - before.count, after.bytes - before.bytes);
     Requests { count, bytes, largest: 0 }
 }

@@ -47,7 +47,7 @@ pub struct GgufFile {
     metadata: Metadata,
     tensors: Vec<TensorInfo>,
     by_name: HashMap<String, usize>,
-    maps: Vec<Mmap>,
+    pub(super) maps: Vec<Mmap>,
 }
 
 /// What one file of a model holds.

@@ -6,6 +6,7 @@
 
 mod cursor;
 mod gguf;
+mod release;
 mod split;
 mod tensor;
 mod writer;

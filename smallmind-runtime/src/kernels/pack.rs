@@ -19,6 +19,19 @@ use crate::Error;
 use rayon::prelude::*;
 use smallmind_abstractions::CancellationToken;
 
+/// Bytes of a source that are packed together.
+const SLAB: usize = 8 << 20;
+
+/// What packing needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Packing<'a> {
+    /// Where matrices go.
+    pub(crate) memory: &'a Arena,
+    /// Is told of each part of a source that is not needed any longer.
+    pub(crate) done: &'a dyn Fn(&[u8]),
+    pub(crate) cancel: &'a CancellationToken,
+}
+
 /// A matrix of weights in the layout that kernels read.
 #[derive(Debug)]
 pub(crate) struct PackedMatrix {
@@ -65,29 +78,33 @@ impl Format {
 impl PackedMatrix {
     /// Packs `rows` rows of `cols` weights in ggml's blocks.
     ///
-    /// `memory` is where. `source` holds the rows one after the other and has exactly their size;
+    /// `source` holds the rows one after the other and has exactly their size;
     /// `cols` is a multiple of the block.
     pub(crate) fn pack(
         format: Format,
         rows: usize,
         cols: usize,
         source: &[u8],
-        memory: &Arena,
-        cancel: &CancellationToken,
+        packing: Packing<'_>,
     ) -> Result<Self, Error> {
         let (block, block_bytes) = format.source_block();
         let row_bytes = cols / block * block_bytes;
         assert!(cols.is_multiple_of(block) && source.len() == rows * row_bytes);
         let panel_bytes = cols / format.unit_len() * format.unit_bytes();
         let panels = rows.div_ceil(PANEL);
-        let mut data = memory.region(panels * panel_bytes)?;
-        data.par_chunks_exact_mut(panel_bytes)
-            .zip(source.par_chunks(PANEL * row_bytes))
-            .try_for_each(|(panel, rows)| {
-                cancel.check()?;
-                pack_panel(format, rows, row_bytes, panel);
-                Ok::<_, Error>(())
-            })?;
+        let mut data = packing.memory.region(panels * panel_bytes)?;
+        let (panel_source, slab) = (PANEL * row_bytes, (SLAB / (PANEL * row_bytes).max(1)).max(1));
+        let slabs = data.chunks_mut((slab * panel_bytes).max(1));
+        for (data, source) in slabs.zip(source.chunks((slab * panel_source).max(1))) {
+            data.par_chunks_exact_mut(panel_bytes)
+                .zip(source.par_chunks(panel_source))
+                .try_for_each(|(panel, rows)| {
+                    packing.cancel.check()?;
+                    pack_panel(format, rows, row_bytes, panel);
+                    Ok::<_, Error>(())
+                })?;
+            (packing.done)(source);
+        }
         Ok(Self { format, rows, cols, panel_bytes, data })
     }
 

@@ -3,7 +3,7 @@
 use super::layout::PANEL;
 use super::matmul::{Activations, Compute, Product, Source, matmul, matmul_gated};
 use super::memory::Arena;
-use super::pack::PackedMatrix;
+use super::pack::{PackedMatrix, Packing};
 use super::precision::Precision;
 use super::threads::Pool;
 use super::{BLOCK, Block, Format, Gate, Kernels, Level, RopePairs, Softmax, Visible};
@@ -67,6 +67,12 @@ fn levels() -> impl Iterator<Item = &'static Kernels> {
     Level::ALL.into_iter().filter_map(Kernels::new)
 }
 
+fn packed(format: Format, rows: usize, cols: usize, source: &[u8]) -> PackedMatrix {
+    let (memory, never) = (Arena::default(), CancellationToken::new());
+    let packing = Packing { memory: &memory, done: &|_| (), cancel: &never };
+    PackedMatrix::pack(format, rows, cols, source, packing).unwrap()
+}
+
 fn hex(text: &str) -> Vec<u8> {
     let digit = |c: u8| char::from(c).to_digit(16).unwrap() as u8;
     text.as_bytes().as_chunks::<2>().0.iter().map(|[a, b]| digit(*a) << 4 | digit(*b)).collect()
@@ -108,15 +114,7 @@ fn matrix(format: Format, name: &str, rows: usize, cols: usize) -> (PackedMatrix
             source.extend(bytes);
         }
     }
-    let packed = PackedMatrix::pack(
-        format,
-        rows,
-        cols,
-        &source,
-        &Arena::default(),
-        &CancellationToken::new(),
-    )
-    .unwrap();
+    let packed = packed(format, rows, cols, &source);
     (packed, weights)
 }
 
@@ -210,9 +208,7 @@ fn eight_bit_weights_and_activations_at_their_limits_do_not_overflow() {
     let mut block = f16::ONE.to_le_bytes().to_vec();
     block.extend([0x80u8; 32]);
     let source = block.repeat(rows * cols / 32);
-    let cancel = CancellationToken::new();
-    let w =
-        PackedMatrix::pack(Format::Q8_0, rows, cols, &source, &Arena::default(), &cancel).unwrap();
+    let w = packed(Format::Q8_0, rows, cols, &source);
     let x: Vec<f32> = (0..cols).map(|i| if i < 32 { 127.0 } else { -127.0 }).collect();
     for kernels in levels() {
         let out = product(kernels, &Pool::new(1).unwrap(), &w, &x[..]);

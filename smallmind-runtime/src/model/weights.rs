@@ -5,7 +5,7 @@ use crate::Error;
 use crate::container::{GgufFile, TensorType, TensorView};
 use crate::kernels::Format;
 use crate::kernels::memory::Arena;
-use crate::kernels::pack::PackedMatrix;
+use crate::kernels::pack::{PackedMatrix, Packing};
 use smallmind_abstractions::CancellationToken;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -176,7 +176,9 @@ impl Loader<'_> {
                 .into(),
         })?;
         self.used.borrow_mut().insert(name.to_owned());
-        PackedMatrix::pack(format, rows, cols, view.data, &self.memory, self.cancel)
+        let done = |source: &[u8]| self.file.release(source);
+        let packing = Packing { memory: &self.memory, done: &done, cancel: self.cancel };
+        PackedMatrix::pack(format, rows, cols, view.data, packing)
     }
 
     /// A tensor that nothing reads means that the model is more than what is

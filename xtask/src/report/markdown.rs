@@ -2,6 +2,7 @@
 
 use super::dense::Dense;
 use super::kernels::Products;
+use super::memory::{Allocations, Requests};
 use super::start::Start;
 use super::{Line, Report, chart};
 use crate::endtoend::{Peaks, Spread};
@@ -58,10 +59,16 @@ pub(super) fn write(report: &Report) -> String {
     sections.push("## Start and memory".to_owned());
     sections.push(
         "One process, from start to exit, that continues a prompt of five words by one token, \
-         with the file in the page cache. Peak RSS includes the pages of the file it maps."
+         with the file in the page cache; llama.cpp's time is without Python's own start."
             .to_owned(),
     );
     sections.push(starts(&report.starts));
+    sections.push(
+        "What a session asks of the allocator, for a prompt of 1,024 tokens and what follows, and \
+         the peak RSS of the process above, which includes the pages of the file it maps."
+            .to_owned(),
+    );
+    sections.push(memory(report));
     sections.join("\n\n") + "\n"
 }
 
@@ -137,14 +144,42 @@ fn dense(products: &[Dense]) -> String {
 }
 
 fn starts(starts: &[Start]) -> String {
-    let mb = |bytes: u64| format!("{:.0} MB", bytes as f64 / 1e6);
+    let none = || "–".to_owned();
     let rows = starts.iter().map(|s| {
         let ms = |seconds: f64| format!("{:.0}", 1e3 * seconds);
-        let Spread { median, min, max } = s.seconds;
-        let cold = format!("{} ms ({} .. {})", ms(median), ms(min), ms(max));
+        let spread = |Spread { median, min, max }: Spread| {
+            format!("{} ms ({} .. {})", ms(median), ms(min), ms(max))
+        };
+        let ratio = s.peer.map(|peer| format!("{:.2}", s.seconds.median / peer.median));
         let load = format!("{} ms", ms(s.load_seconds));
-        let rss = s.peak_rss_bytes.map_or_else(|| "–".to_owned(), mb);
-        vec![s.model.clone(), mb(s.file_bytes), rss, cold, load]
+        let (peer, ratio) = (s.peer.map_or_else(none, spread), ratio.unwrap_or_else(none));
+        vec![s.model.clone(), spread(s.seconds), load, peer, ratio]
     });
-    table(&["model", "file", "peak RSS", "whole process", "load"], rows)
+    table(&["model", "whole process", "load", "llama.cpp", "ratio"], rows)
+}
+
+fn memory(report: &Report) -> String {
+    let none = || "–".to_owned();
+    let mb = |bytes: u64| format!("{:.0} MB", bytes as f64 / 1e6);
+    let rows = report.memory.iter().zip(&report.starts).flat_map(|(m, start)| {
+        let row = |when: String, a: &Allocations, rss: Option<u64>| {
+            let of = |r: Requests| format!("{:.2} ({:.0} B)", r.requests, r.bytes);
+            let requests = [a.first_prompt, a.warm_chunk, a.warm_token].map(of);
+            let rss = rss.map_or_else(none, mb);
+            [vec![m.model.clone(), when], requests.to_vec(), vec![rss]].concat()
+        };
+        let before = m.before.as_ref();
+        let before =
+            before.map(|b| row(format!("at {}", b.commit), &b.allocations, Some(b.peak_rss_bytes)));
+        let file = mb(start.file_bytes);
+        before.into_iter().chain([row(
+            format!("now, of a file of {file}"),
+            &m.now,
+            start.peak_rss_bytes,
+        )])
+    });
+    table(
+        &["model", "", "first prompt", "each chunk of a later one", "each token", "peak RSS"],
+        rows,
+    )
 }

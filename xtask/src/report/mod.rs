@@ -5,6 +5,7 @@ mod dense;
 mod kernels;
 mod machine;
 mod markdown;
+mod memory;
 mod share;
 mod start;
 mod tokenizers;
@@ -17,6 +18,7 @@ use crate::speed::{self, Effort, Speed};
 use dense::Dense;
 use kernels::Products;
 use machine::Machine;
+use memory::Memory;
 use serde::Serialize;
 use share::{Share, Work};
 use start::Start;
@@ -43,6 +45,7 @@ struct Report {
     kernels: Vec<Products>,
     dense: Vec<Dense>,
     starts: Vec<Start>,
+    memory: Vec<Memory>,
 }
 
 pub(crate) fn run(args: &[&str]) -> Outcome {
@@ -71,8 +74,11 @@ fn measure(options: &Options<'_>, before: &[Row]) -> Result<Report, String> {
     let speeds = lines(speeds, &binary, before)?;
     let kernels = kernels::measure(&binary)?;
     let dense = dense::measure(&binary, options.peer.as_ref())?;
-    let starts = MODELS.iter().map(|m| Start::measure(&binary, m)).collect::<Result<_, _>>()?;
-    Ok(Report { machine: Machine::this()?, effort, speeds, kernels, dense, starts })
+    let peer = options.peer.as_ref();
+    let start = |model: &&str| Start::measure(&binary, model, peer);
+    let starts = MODELS.iter().map(start).collect::<Result<_, _>>()?;
+    let memory = memory::measure(&MODELS)?;
+    Ok(Report { machine: Machine::this()?, effort, speeds, kernels, dense, starts, memory })
 }
 
 /// Holds speeds against the peaks and the baseline.

@@ -2,6 +2,7 @@
 
 use crate::command::output;
 use crate::endtoend::Spread;
+use crate::peer::Peer;
 use serde::Serialize;
 use serde_json::Value;
 use smallmind_testkit::model_path;
@@ -20,6 +21,8 @@ pub(super) struct Start {
     pub(super) model: String,
     /// From start to exit.
     pub(super) seconds: Spread,
+    /// llama.cpp's, without what Python takes to start.
+    pub(super) peer: Option<Spread>,
     /// The part of it that loads the model, the median.
     pub(super) load_seconds: f64,
     /// The file's pages that it maps, included; `None` where the system does
@@ -29,14 +32,14 @@ pub(super) struct Start {
 }
 
 impl Start {
-    pub(super) fn measure(binary: &Path, model: &str) -> Result<Self, String> {
+    pub(super) fn measure(binary: &Path, model: &str, peer: Option<&Peer>) -> Result<Self, String> {
         let file = model_path(model);
         let command = || {
             let mut command = Command::new(binary);
             command.arg("run").arg(&file).args([PROMPT, "-n", "1", "--json"]);
             command
         };
-        let (mut seconds, mut loads) = (Vec::new(), Vec::new());
+        let (mut seconds, mut loads, mut peers) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..RUNS {
             let start = Instant::now();
             let text = output(&mut command())?;
@@ -44,12 +47,14 @@ impl Start {
             let result: Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
             let load = result["timings"]["load_seconds"].as_f64();
             loads.push(load.ok_or("smallmind run shows no load time")?);
+            peers.extend(peer.map(|peer| peer.measure_start(model)).transpose()?);
         }
         let file_bytes = fs::metadata(&file).map_err(|e| e.to_string())?.len();
         let peak_rss_bytes = peak_rss(&mut command())?;
         let (seconds, load_seconds) = (Spread::of(&seconds), Spread::of(&loads).median);
+        let peer = (!peers.is_empty()).then(|| Spread::of(&peers));
         let model = model.to_owned();
-        Ok(Self { model, seconds, load_seconds, peak_rss_bytes, file_bytes })
+        Ok(Self { model, seconds, peer, load_seconds, peak_rss_bytes, file_bytes })
     }
 }
 
