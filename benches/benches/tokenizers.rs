@@ -5,7 +5,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use smallmind_abstractions::{EncodeOptions, Metadata, TokenId, Tokenizer};
-use smallmind_runtime::container::GgufFile;
+use smallmind_runtime::container::ModelFile;
 use smallmind_testkit::model_path;
 use smallmind_tokenizers::{GgufTokenizerFactory, hf};
 use std::fs;
@@ -64,7 +64,7 @@ fn encode(criterion: &mut Criterion) {
     let mixed = mixed();
     let (texts, prose) = (texts(&mixed), String::from_utf8_lossy(&mixed));
     for name in ["smollm2-135m", "gemma3-270m"] {
-        let file = GgufFile::open(&model_path(name)).expect("a model");
+        let file = ModelFile::open(&model_path(name)).expect("a model");
         let mut group = criterion.benchmark_group(format!("tokenizer/{name}"));
         group.sample_size(10);
         group.bench_function("build", |b| b.iter(|| build(file.metadata())));

@@ -2,7 +2,7 @@
 
 use crate::{Error, InferenceSession, SessionOptions};
 use smallmind_abstractions::{CancellationToken, Metadata, Tokenizer};
-use smallmind_runtime::container::GgufFile;
+use smallmind_runtime::container::ModelFile;
 use smallmind_runtime::{LoadOptions, Model, Precision};
 use smallmind_tokenizers::GgufTokenizerFactory;
 use std::path::Path;
@@ -54,7 +54,7 @@ impl Engine {
         options: EngineOptions,
         cancel: &CancellationToken,
     ) -> Result<Self, Error> {
-        let file = GgufFile::open(path.as_ref())?;
+        let file = ModelFile::open(path.as_ref())?;
         let tokenizer = options.tokenizer.build(file.metadata())?;
         let load =
             LoadOptions { threads: options.threads, precision: options.precision, kernels: None };

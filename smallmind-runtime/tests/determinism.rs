@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 use smallmind_abstractions::{CancellationToken, TokenId};
-use smallmind_runtime::container::GgufFile;
+use smallmind_runtime::container::ModelFile;
 use smallmind_runtime::{CacheType, Context, Level, LoadOptions, Logits, Model, Precision};
 use smallmind_testkit::{Random, model_path};
 
@@ -14,7 +14,7 @@ const MODELS: [&str; 2] = ["smollm2-135m", "gemma3-270m"];
 const TOKENS: usize = 530;
 
 fn load(name: &str, options: &LoadOptions) -> Model {
-    let file = GgufFile::open(&model_path(name)).unwrap();
+    let file = ModelFile::open(&model_path(name)).unwrap();
     Model::load(&file, options, &CancellationToken::new()).unwrap()
 }
 

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 use smallmind_abstractions::{CancellationToken, TokenId};
-use smallmind_runtime::container::GgufFile;
+use smallmind_runtime::container::ModelFile;
 use smallmind_runtime::{LoadOptions, Logits, Model};
 use smallmind_testkit::{Gguf, QUANTIZED, Value, tiny_model, tiny_model_names};
 
@@ -40,7 +40,7 @@ fn differences(name: &str, change: impl FnOnce(&mut Gguf)) -> (Vec<f32>, f32) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, gguf.bytes()).unwrap();
     let never = CancellationToken::new();
-    let file = GgufFile::open(file.path()).unwrap();
+    let file = ModelFile::open(file.path()).unwrap();
     let model = Model::load(&file, &LoadOptions::default(), &never).unwrap();
     let expected = expected(name);
     let mut context = model.new_context(expected.tokens.len()).unwrap();

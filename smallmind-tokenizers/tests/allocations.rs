@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 use smallmind_abstractions::{EncodeOptions, TokenId, Tokenizer};
-use smallmind_runtime::container::GgufFile;
+use smallmind_runtime::container::ModelFile;
 use smallmind_testkit::{Recorder, model_path};
 use smallmind_tokenizers::GgufTokenizerFactory;
 
@@ -24,7 +24,7 @@ fn allocations(tokenizer: &dyn Tokenizer, text: &str, ids: &mut Vec<TokenId>) ->
 fn pieces_are_not_allocated_for() {
     let text = include_str!("../src/factory.rs").repeat(4);
     for name in ["smollm2-135m", "gemma3-270m"] {
-        let file = GgufFile::open(&model_path(name)).unwrap();
+        let file = ModelFile::open(&model_path(name)).unwrap();
         let tokenizer = GgufTokenizerFactory::new().build(file.metadata()).unwrap();
         let mut ids = Vec::with_capacity(text.len());
         allocations(&*tokenizer, &text, &mut ids);

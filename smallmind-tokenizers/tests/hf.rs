@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 use smallmind_abstractions::{EncodeOptions, Metadata, Tokenizer};
-use smallmind_runtime::container::GgufFile;
+use smallmind_runtime::container::ModelFile;
 use smallmind_testkit::model_path;
 use smallmind_tokenizers::{Error, GgufTokenizerFactory, hf};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ fn build(metadata: &Metadata) -> Arc<dyn Tokenizer> {
 }
 
 fn check(name: &str) {
-    let file = GgufFile::open(&model_path(name)).unwrap();
+    let file = ModelFile::open(&model_path(name)).unwrap();
     let json = hf::save(file.metadata()).unwrap();
     let theirs: Theirs = json.parse().unwrap();
     let (ours, back) = (build(file.metadata()), build(&hf::load(json.as_bytes()).unwrap()));

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::{interrupt, models, output};
 use serde_json::{Value, json};
 use smallmind_abstractions::{CancellationToken, TokenId};
-use smallmind_runtime::container::GgufFile;
+use smallmind_runtime::container::ModelFile;
 use smallmind_runtime::{CacheType, Context, LoadOptions, Logits, Model, Precision, peaks};
 use std::io::{Write, stdout};
 use std::time::Instant;
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         return show_peaks(args, &cancel);
     }
     let name = args.model.as_deref().unwrap_or_default();
-    let file = GgufFile::open(&models::file(name, &cancel)?)?;
+    let file = ModelFile::open(&models::file(name, &cancel)?)?;
     let mut rows = Vec::new();
     let threads = if args.threads.is_empty() {
         vec![None]
@@ -152,7 +152,7 @@ fn random_tokens(count: usize, vocab_size: usize) -> Vec<TokenId> {
     (0..count).map(|_| next()).collect()
 }
 
-fn show(args: &Args, name: &str, file: &GgufFile, params: u64, rows: &[Row]) -> Result<(), Error> {
+fn show(args: &Args, name: &str, file: &ModelFile, params: u64, rows: &[Row]) -> Result<(), Error> {
     let size = file.file_size();
     if args.json {
         let objects = rows.iter().map(|r| {

@@ -5,7 +5,7 @@ use crate::tokenizer::TokenizerArgs;
 use crate::{interrupt, models, output};
 use serde_json::{Map, Value, json};
 use smallmind_abstractions::{MetadataArray, MetadataValue, TokenizerDiagnostics};
-use smallmind_runtime::container::GgufFile;
+use smallmind_runtime::container::ModelFile;
 use std::io::{Write, stdout};
 
 /// Shows the metadata, the tensors and the tokenizer of a model.
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let path = models::file(&args.model, &interrupt::token())?;
-    let file = GgufFile::open(&path)?;
+    let file = ModelFile::open(&path)?;
     // A file without a usable tokenizer is still worth a look.
     let tokenizer = args.tokenizer.factory().build(file.metadata());
     let tokenizer = tokenizer.as_ref().map(|t| t.diagnostics()).map_err(ToString::to_string);
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     show(&file, tokenizer)
 }
 
-fn show(file: &GgufFile, tokenizer: Result<&TokenizerDiagnostics, String>) -> Result<(), Error> {
+fn show(file: &ModelFile, tokenizer: Result<&TokenizerDiagnostics, String>) -> Result<(), Error> {
     let mut out = stdout().lock();
     let elements = file.tensors().filter_map(|t| t.shape.elements()).sum();
     writeln!(
@@ -145,7 +145,7 @@ fn array(values: &MetadataArray) -> Value {
     }
 }
 
-fn to_json(file: &GgufFile, tokenizer: Result<&TokenizerDiagnostics, String>) -> Value {
+fn to_json(file: &ModelFile, tokenizer: Result<&TokenizerDiagnostics, String>) -> Value {
     let metadata: Map<_, _> =
         file.metadata().iter().map(|(k, v)| (k.to_owned(), scalar(v))).collect();
     let tensors = file.tensors().map(|t| {

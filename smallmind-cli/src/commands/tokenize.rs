@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::tokenizer::TokenizerArgs;
 use crate::{interrupt, models, output};
 use smallmind_abstractions::{DecodeOptions, EncodeOptions, TokenId, Tokenizer};
-use smallmind_runtime::container::GgufFile;
+use smallmind_runtime::container::ModelFile;
 use std::io::{Read, Write, stdin, stdout};
 
 /// Turns standard input, byte for byte, into token ids, or ids into text.
@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let path = models::file(&args.model, &interrupt::token())?;
-    let file = GgufFile::open(&path)?;
+    let file = ModelFile::open(&path)?;
     let tokenizer = args.tokenizer.factory().build(file.metadata())?;
     let mut input = Vec::new();
     stdin().read_to_end(&mut input)?;

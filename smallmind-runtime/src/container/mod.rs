@@ -5,12 +5,14 @@
 //! allocated is bounded by them.
 
 mod cursor;
+mod file;
 mod gguf;
 mod release;
 mod split;
 mod tensor;
+mod values;
 mod writer;
 
-pub use gguf::GgufFile;
+pub use file::ModelFile;
 pub use tensor::{Shape, TensorInfo, TensorType, TensorView};
 pub use writer::GgufWriter;

@@ -1,6 +1,6 @@
 //! Pages of mapped files that nobody needs for now.
 
-use super::GgufFile;
+use super::ModelFile;
 use memmap2::Mmap;
 #[cfg(unix)]
 use memmap2::UncheckedAdvice;
@@ -8,7 +8,7 @@ use memmap2::UncheckedAdvice;
 /// No system has smaller pages; where they are larger, the system refuses.
 const PAGE: usize = 4096;
 
-impl GgufFile {
+impl ModelFile {
     /// Lets the system take back the pages that lie wholly in `data`, a part of
     /// a tensor. Whoever reads them again gets them from the file again.
     pub(crate) fn release(&self, data: &[u8]) {

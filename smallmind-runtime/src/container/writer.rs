@@ -10,7 +10,7 @@ use std::io::{self, Write};
 ///
 /// ```
 /// use smallmind_abstractions::{Metadata, MetadataValue};
-/// use smallmind_runtime::container::{GgufFile, GgufWriter, Shape, TensorType};
+/// use smallmind_runtime::container::{ModelFile, GgufWriter, Shape, TensorType};
 ///
 /// let mut metadata = Metadata::new();
 /// metadata.insert("general.architecture", MetadataValue::String("llama".into()));
@@ -20,7 +20,7 @@ use std::io::{self, Write};
 ///
 /// let file = tempfile::NamedTempFile::new().unwrap();
 /// writer.write(&file).unwrap();
-/// let read = GgufFile::open(file.path())?;
+/// let read = ModelFile::open(file.path())?;
 /// assert_eq!(read.tensor("a")?.data, data);
 /// # Ok::<(), smallmind_runtime::Error>(())
 /// ```

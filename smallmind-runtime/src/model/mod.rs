@@ -14,7 +14,7 @@ pub use context::Context;
 pub(crate) use weights::format;
 
 use crate::Error;
-use crate::container::GgufFile;
+use crate::container::ModelFile;
 use crate::kernels::cache::KvCache;
 use crate::kernels::matmul::Compute;
 use crate::kernels::threads::{Pool, default_threads};
@@ -57,11 +57,11 @@ pub enum Logits {
 ///
 /// ```no_run
 /// use smallmind_abstractions::CancellationToken;
-/// use smallmind_runtime::container::GgufFile;
+/// use smallmind_runtime::container::ModelFile;
 /// use smallmind_runtime::{LoadOptions, Logits, Model};
 ///
 /// let never = CancellationToken::new();
-/// let file = GgufFile::open("model.gguf".as_ref())?;
+/// let file = ModelFile::open("model.gguf".as_ref())?;
 /// let model = Model::load(&file, &LoadOptions::default(), &never)?;
 /// let mut context = model.new_context(128)?;
 /// let logits = model.forward(&mut context, &[504, 3575, 282], Logits::Last, &never)?;
@@ -88,7 +88,7 @@ impl Model {
     /// [`Error::Unsupported`]; and [`Error::OutOfMemory`],
     /// [`Error::KernelsUnavailable`], [`Error::Threads`], [`Error::Cancelled`].
     pub fn load(
-        file: &GgufFile,
+        file: &ModelFile,
         options: &LoadOptions,
         cancel: &CancellationToken,
     ) -> Result<Self, Error> {

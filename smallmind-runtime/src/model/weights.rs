@@ -2,7 +2,7 @@
 
 use super::config::ModelConfig;
 use crate::Error;
-use crate::container::{GgufFile, TensorType, TensorView};
+use crate::container::{ModelFile, TensorType, TensorView};
 use crate::kernels::Format;
 use crate::kernels::memory::Arena;
 use crate::kernels::pack::{PackedMatrix, Packing};
@@ -56,7 +56,7 @@ pub(super) struct Layer {
 }
 
 /// The number of tokens in a file's vocabulary, by its embeddings.
-pub(super) fn vocab_size(file: &GgufFile) -> Result<usize, Error> {
+pub(super) fn vocab_size(file: &ModelFile) -> Result<usize, Error> {
     let view = file.tensor("token_embd.weight")?;
     let dims = view.info.shape.dims();
     match dims {
@@ -67,7 +67,7 @@ pub(super) fn vocab_size(file: &GgufFile) -> Result<usize, Error> {
 
 impl Weights {
     pub(super) fn load(
-        file: &GgufFile,
+        file: &ModelFile,
         config: &ModelConfig,
         cancel: &CancellationToken,
     ) -> Result<Self, Error> {
@@ -94,7 +94,7 @@ impl Weights {
 }
 
 struct Loader<'a> {
-    file: &'a GgufFile,
+    file: &'a ModelFile,
     cancel: &'a CancellationToken,
     used: RefCell<HashSet<String>>,
     memory: Arena,
@@ -199,7 +199,7 @@ impl Loader<'_> {
     }
 }
 
-fn wrong_shape(file: &GgufFile, view: &TensorView<'_>, expected: String) -> Error {
+fn wrong_shape(file: &ModelFile, view: &TensorView<'_>, expected: String) -> Error {
     Error::TensorShape {
         file: file.path().to_owned(),
         name: view.info.name.clone(),

@@ -4,7 +4,7 @@
 use super::Result;
 use crate::command::{root, run};
 use smallmind_abstractions::{MetadataValue, Tokenizer};
-use smallmind_runtime::container::{GgufFile, GgufWriter};
+use smallmind_runtime::container::{GgufWriter, ModelFile};
 use smallmind_tokenizers::GgufTokenizerFactory;
 use std::fs::File;
 use std::io::BufWriter;
@@ -26,7 +26,7 @@ pub(super) struct Vocabulary {
 
 impl Vocabulary {
     pub(super) fn tokenizer(&self) -> Result<Arc<dyn Tokenizer>> {
-        let file = GgufFile::open(&self.path)?;
+        let file = ModelFile::open(&self.path)?;
         Ok(GgufTokenizerFactory::new().build(file.metadata())?)
     }
 
@@ -84,7 +84,7 @@ pub(super) fn rules() -> Result<Vec<Vocabulary>> {
     let models = directory()?;
     let folder = models.join("conformance");
     std::fs::create_dir_all(&folder)?;
-    let file = GgufFile::open(&models.join("ggml-vocab-gpt-2.gguf"))?;
+    let file = ModelFile::open(&models.join("ggml-vocab-gpt-2.gguf"))?;
     let mut metadata = file.metadata().clone();
     let mut rules = Vec::new();
     for name in GgufTokenizerFactory::pre_tokenizers() {

@@ -1,0 +1,140 @@
+//! A model's file, whatever its format.
+
+use super::gguf;
+use super::split;
+use super::tensor::{TensorInfo, TensorView};
+use crate::Error;
+use memmap2::Mmap;
+use smallmind_abstractions::Metadata;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A model in one or several mapped files.
+///
+/// ```no_run
+/// use smallmind_runtime::container::ModelFile;
+///
+/// let file = ModelFile::open("model.gguf".as_ref())?;
+/// println!("{} tensors of {}", file.tensors().len(), file.metadata().get::<&str>("general.architecture")?);
+/// # Ok::<(), smallmind_runtime::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ModelFile {
+    path: PathBuf,
+    version: u32,
+    alignment: u64,
+    metadata: Metadata,
+    tensors: Vec<TensorInfo>,
+    by_name: HashMap<String, usize>,
+    pub(super) maps: Vec<Mmap>,
+}
+
+/// What one file of a model holds.
+pub(super) struct Part {
+    pub(super) version: u32,
+    pub(super) alignment: u64,
+    pub(super) metadata: Metadata,
+    pub(super) tensors: Vec<TensorInfo>,
+}
+
+impl ModelFile {
+    /// Maps a file and reads its header. Where the file is one of a split
+    /// model (`…-00001-of-00003.gguf`), all of them.
+    ///
+    /// # Errors
+    /// [`Error::File`], [`Error::Damaged`] or [`Error::Unsupported`].
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let (mut maps, mut parts) = (Vec::new(), Vec::new());
+        let paths = split::parts(path);
+        for (index, path) in paths.iter().enumerate() {
+            let map = map(path)?;
+            let part = gguf::read(path, &map, index)?;
+            split::check(path, &part.metadata, index, paths.len())?;
+            maps.push(map);
+            parts.push(part);
+        }
+        let mut parts = parts.into_iter();
+        let Some(Part { version, alignment, metadata, mut tensors }) = parts.next() else {
+            unreachable!("a model has at least one file");
+        };
+        tensors.extend(parts.flat_map(|p| p.tensors));
+        split::check_total(path, &metadata, tensors.len())?;
+        let by_name = index(&paths, &tensors)?;
+        Ok(Self { path: path.to_owned(), version, alignment, metadata, tensors, by_name, maps })
+    }
+
+    /// The file that was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The version of the format: 2 or 3.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// What the offsets of tensors are multiples of, in bytes.
+    pub fn alignment(&self) -> u64 {
+        self.alignment
+    }
+
+    /// Bytes of all files together.
+    pub fn file_size(&self) -> u64 {
+        self.maps.iter().map(|m| m.len() as u64).sum()
+    }
+
+    /// The metadata, of the first file where there are several.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// All tensors, in the order of the files.
+    pub fn tensors(&self) -> impl ExactSizeIterator<Item = &TensorInfo> {
+        self.tensors.iter()
+    }
+
+    /// A tensor, where the model has one of this name.
+    pub fn find_tensor(&self, name: &str) -> Option<TensorView<'_>> {
+        let info = &self.tensors[*self.by_name.get(name)?];
+        let data = &self.maps[info.split][info.offset as usize..][..info.byte_len as usize];
+        Some(TensorView { info, data })
+    }
+
+    /// A tensor that the model must have.
+    ///
+    /// # Errors
+    /// [`Error::TensorMissing`].
+    pub fn tensor(&self, name: &str) -> Result<TensorView<'_>, Error> {
+        self.find_tensor(name)
+            .ok_or_else(|| Error::TensorMissing { file: self.path.clone(), name: name.to_owned() })
+    }
+}
+
+fn map(path: &Path) -> Result<Mmap, Error> {
+    let failed = |action| move |source| Error::File { file: path.to_owned(), action, source };
+    let file = File::open(path).map_err(failed("open"))?;
+    if file.metadata().map_err(failed("open"))?.is_dir() {
+        return Err(failed("open")(io::ErrorKind::IsADirectory.into()));
+    }
+    // SAFETY: the map is read-only. As every user of mapped files, this relies
+    // on nobody truncating the file meanwhile; `open` documents no more.
+    unsafe { Mmap::map(&file) }.map_err(failed("map"))
+}
+
+fn index(paths: &[PathBuf], tensors: &[TensorInfo]) -> Result<HashMap<String, usize>, Error> {
+    let mut by_name = HashMap::with_capacity(tensors.len());
+    for (i, t) in tensors.iter().enumerate() {
+        if by_name.insert(t.name.clone(), i).is_some() {
+            return Err(Error::Damaged {
+                file: paths[t.split].clone(),
+                what: format!("tensor '{}'", t.name.escape_debug()),
+                offset: t.offset,
+                expected: "a name used once".to_owned(),
+                found: "a second tensor of that name".to_owned(),
+            });
+        }
+    }
+    Ok(by_name)
+}
