@@ -1,6 +1,6 @@
 //! What is asked of a model and what comes back.
 
-use crate::{Diagnostic, PoolStats, TokenId};
+use crate::{Diagnostic, PoolStats, SamplingOptions, TokenId};
 use smol_str::SmolStr;
 use std::time::Duration;
 
@@ -73,34 +73,6 @@ pub struct GenerationOptions {
     /// Whether control tokens written in a text prompt become those tokens.
     /// Off by default: a user's text must not be able to smuggle them in.
     pub parse_special: bool,
-}
-
-/// How the next token is chosen.
-///
-/// Filters apply in this order: top-k, top-p, min-p, temperature.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SamplingOptions {
-    /// Divides the logits. `0.0` is greedy: always the most probable token,
-    /// the lowest id among equals, whatever the other fields say.
-    pub temperature: f32,
-    /// Keeps the `top_k` most probable tokens; `0` keeps all.
-    pub top_k: usize,
-    /// Keeps the most probable tokens whose probabilities first sum to
-    /// `top_p` (Holtzman et al. 2019); `1.0` keeps all.
-    pub top_p: f32,
-    /// Keeps tokens at least `min_p` times as probable as the most probable
-    /// one (Nguyen et al. 2024); `0.0` keeps all.
-    pub min_p: f32,
-    /// Seeds the random generator: same model, prompt, options and seed, same
-    /// tokens.
-    pub seed: u64,
-}
-
-impl Default for SamplingOptions {
-    /// Greedy.
-    fn default() -> Self {
-        Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, seed: 0 }
-    }
 }
 
 /// Why a generation ended.

@@ -21,6 +21,7 @@ mod error;
 mod generation;
 mod memory;
 mod metadata;
+mod sampling;
 mod tokenizer;
 
 pub use cancellation::{CancelCause, CancellationToken, Cancelled};
@@ -28,10 +29,11 @@ pub use diagnostics::{Diagnostic, ReasonCode, Severity};
 pub use error::Error;
 pub use generation::{
     FinishReason, GenerationEvent, GenerationOptions, GenerationRequest, GenerationResult, Prompt,
-    SamplingOptions, Timings, Usage,
+    Timings, Usage,
 };
 pub use memory::PoolStats;
 pub use metadata::{FromMetadata, Metadata, MetadataArray, MetadataValue, StringTable, ValueType};
+pub use sampling::{Dry, Mirostat, Penalties, SamplingOptions, TokenLogprobs, Xtc};
 pub use tokenizer::{
     DecodeOptions, EncodeOptions, IncrementalDecoder, SpecialTokens, TokenId, TokenKind, Tokenizer,
     TokenizerDiagnostics,

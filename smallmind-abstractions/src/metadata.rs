@@ -258,6 +258,19 @@ macro_rules! from_integer {
 }
 from_integer!(u32 => "an unsigned 32-bit integer", u64 => "an unsigned integer", usize => "an unsigned integer");
 
+impl FromMetadata<'_> for i32 {
+    const EXPECTED: &'static str = "a 32-bit integer";
+    fn from_metadata(value: &MetadataValue) -> Option<Self> {
+        match *value {
+            MetadataValue::I8(v) => Some(v.into()),
+            MetadataValue::I16(v) => Some(v.into()),
+            MetadataValue::I32(v) => Some(v),
+            MetadataValue::I64(v) => v.try_into().ok(),
+            _ => value.as_u64()?.try_into().ok(),
+        }
+    }
+}
+
 impl FromMetadata<'_> for f32 {
     const EXPECTED: &'static str = "f32";
     fn from_metadata(value: &MetadataValue) -> Option<Self> {

@@ -81,11 +81,13 @@ impl<'s> Generation<'s> {
         // No token then needs more memory, but for very long texts.
         let room = max_tokens.min(capacity - prompt.len() + 1);
         drop(state);
+        let mut sampler = Sampler::new(options.sampling.clone())?;
+        prompt.iter().for_each(|&id| sampler.accept(id));
         let continuation = DecodeOptions { continuation: true, ..Default::default() };
         Ok(Self {
             session,
             lease,
-            sampler: Sampler::new(options.sampling)?,
+            sampler,
             decoder: IncrementalDecoder::new(engine.tokenizer(), continuation),
             cancel,
             prompt,
@@ -235,7 +237,9 @@ impl<'s> Generation<'s> {
         let done = context.len() - tokens.len();
         tokens.extend_from_slice(&new[..done]);
         spent.tokens += done as u64;
-        Ok(next??)
+        let id = next??;
+        self.sampler.accept(id);
+        Ok(id)
     }
 
     fn finish(&mut self, finish_reason: FinishReason) -> GenerationResult {

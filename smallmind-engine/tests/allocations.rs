@@ -52,13 +52,13 @@ fn warm_sessions_allocate_neither_in_decode_nor_in_prefill() {
     };
     for (model, threads) in [("smollm2-135m", 1), ("smollm2-135m", 2), ("gemma3-270m", 2)] {
         let session = session(model, threads);
-        for sampling in [SamplingOptions::default(), sampled] {
+        for sampling in [SamplingOptions::default(), sampled.clone()] {
             let decode = between(&session, request(1, 8, 300, sampling), 20, 220);
             assert_eq!(decode.count, 0, "{model}, {threads} threads: {decode:?}");
         }
         // The first token comes with the prompt, in one chunk or in four.
-        let greedy = SamplingOptions::default();
-        let prefill = |seed, tokens| between(&session, request(seed, tokens, 4, greedy), 0, 1);
+        let greedy = SamplingOptions::default;
+        let prefill = |seed, tokens| between(&session, request(seed, tokens, 4, greedy()), 0, 1);
         prefill(2, 1024);
         let (short, long) = (prefill(3, 256), prefill(4, 1024));
         assert_eq!((short.count, long.count), (0, 0), "{model}: {short:?} {long:?}");

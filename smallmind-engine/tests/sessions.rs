@@ -152,20 +152,20 @@ fn deadlines_end_generations_and_say_so() {
 #[test]
 fn seeds_decide_samples_and_filters_narrow_them() {
     let session = session(128);
-    let warm = SamplingOptions { temperature: 1.5, top_k: 0, top_p: 1.0, min_p: 0.0, seed: 1 };
+    let warm = SamplingOptions { temperature: 1.5, seed: 1, ..Default::default() };
     let tokens = |sampling| generate(&session, &request(Some(16), sampling)).tokens;
-    let first = tokens(warm);
-    assert_eq!(tokens(warm), first);
-    assert_ne!(tokens(SamplingOptions { seed: 2, ..warm }), first);
+    let first = tokens(warm.clone());
+    assert_eq!(tokens(warm.clone()), first);
+    assert_ne!(tokens(SamplingOptions { seed: 2, ..warm.clone() }), first);
     let greedy = tokens(SamplingOptions::default());
     assert_ne!(first, greedy);
     for narrow in [
-        SamplingOptions { top_k: 1, ..warm },
-        SamplingOptions { top_p: 1e-6, ..warm },
-        SamplingOptions { min_p: 1.0, ..warm },
-        SamplingOptions { temperature: 1e-4, ..warm },
+        SamplingOptions { top_k: 1, ..warm.clone() },
+        SamplingOptions { top_p: 1e-6, ..warm.clone() },
+        SamplingOptions { min_p: 1.0, ..warm.clone() },
+        SamplingOptions { temperature: 1e-4, ..warm.clone() },
     ] {
-        assert_eq!(tokens(narrow), greedy, "{narrow:?}");
+        assert_eq!(tokens(narrow.clone()), greedy, "{narrow:?}");
     }
 }
 

@@ -18,4 +18,4 @@ pub use gemm::{Gemm, MatrixView};
 pub use kernels::{CacheType, Level, Precision};
 pub use model::{Context, LoadOptions, Logits, Model, ModelConfig};
 pub use pool::{Buffer, TensorPool};
-pub use sampling::Sampler;
+pub use sampling::{Sampler, logprobs};

@@ -136,6 +136,7 @@ fn options(args: &Args) -> GenerationOptions {
             top_p: args.top_p,
             min_p: args.min_p,
             seed: args.seed,
+            ..Default::default()
         },
         parse_special: args.special,
         ..Default::default()

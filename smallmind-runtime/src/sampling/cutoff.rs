@@ -80,6 +80,17 @@ pub(super) fn top_p(
     range.first().copied().unwrap_or(kept)
 }
 
+/// The last token at most `n` standard deviations of all logits above −∞ below
+/// the highest one.
+pub(super) fn top_n_sigma(logits: &[f32], max: f32, n: f32) -> Candidate {
+    let usable = || logits.iter().filter(|logit| logit.is_finite()).map(|&l| f64::from(l));
+    let count = usable().count().max(1) as f64;
+    let mean = usable().sum::<f64>() / count;
+    let variance = usable().map(|logit| (logit - mean) * (logit - mean)).sum::<f64>() / count;
+    let floor = f64::from(max) - f64::from(n) * variance.sqrt();
+    Candidate { logit: floor as f32, ..Candidate::LAST }
+}
+
 /// A logit below which no token is in the nucleus: where each of `count` tokens
 /// weighs at most `rest / count`, all of them together do not weigh more than
 /// the `rest` that the nucleus leaves out.

@@ -62,6 +62,7 @@ fn options() -> impl Strategy<Value = SamplingOptions> {
             top_p,
             min_p,
             seed,
+            ..Default::default()
         },
     )
 }
@@ -76,7 +77,7 @@ proptest! {
         let mut expected: Vec<TokenId> =
             naive_kept(&logits, &options).iter().map(|candidate| candidate.id).collect();
         expected.sort_unstable();
-        prop_assert_eq!(kept(&logits, options), expected);
+        prop_assert_eq!(kept(&logits, options.clone()), expected);
     }
 
     #[test]
@@ -85,7 +86,7 @@ proptest! {
         options in options(),
     ) {
         logits.push(1.5);
-        let kept = kept(&logits, options);
+        let kept = kept(&logits, options.clone());
         let mut sampler = Sampler::new(options).unwrap();
         let mut again = sampler.clone();
         for _ in 0..20 {
@@ -135,7 +136,7 @@ fn keeps_what_the_naive_twin_keeps_in_a_large_vocabulary() {
                 SamplingOptions { temperature: 1.0, top_k, top_p, min_p, ..Default::default() };
             let mut expected: Vec<_> = naive_kept(&logits, &options).iter().map(|c| c.id).collect();
             expected.sort_unstable();
-            assert!(kept(&logits, options) == expected, "{options:?}, flat: {flat}");
+            assert!(kept(&logits, options.clone()) == expected, "{options:?}, flat: {flat}");
         }
     }
 }
@@ -148,7 +149,7 @@ fn chi_square(logits: &[f32], options: SamplingOptions, draws: u32) -> (f64, usi
         |c: &Candidate| ((f64::from(c.logit) - f64::from(kept[0].logit)) / temperature).exp();
     let total: f64 = kept.iter().map(weight).sum();
     let mut counts = vec![0u32; logits.len()];
-    let mut sampler = Sampler::new(options).unwrap();
+    let mut sampler = Sampler::new(options.clone()).unwrap();
     for _ in 0..draws {
         counts[sampler.sample(logits).unwrap() as usize] += 1;
     }
@@ -175,8 +176,9 @@ fn draws_follow_the_probabilities() {
         (1e6, 0, 1.0, 0.0),
     ] {
         for seed in [0, 1, u64::MAX] {
-            let options = SamplingOptions { temperature, top_k, top_p, min_p, seed };
-            let (statistic, freedom) = chi_square(&logits, options, 60_000);
+            let options =
+                SamplingOptions { temperature, top_k, top_p, min_p, seed, ..Default::default() };
+            let (statistic, freedom) = chi_square(&logits, options.clone(), 60_000);
             // Mean f, variance 2f, nearly normal: five deviations, two-sided.
             let (mean, deviation) = (freedom as f64, (2.0 * freedom as f64).sqrt());
             assert!(freedom > 5, "{options:?} leaves too little to measure");
@@ -192,8 +194,14 @@ fn draws_follow_the_probabilities() {
 fn a_seed_gives_the_same_tokens_for_ever() {
     // No logarithm from the C library in these: every machine must agree.
     let logits: Vec<f32> = (0..1000u16).map(|i| f32::from((i * 37) % 1000) * 0.01).collect();
-    let options =
-        SamplingOptions { temperature: 1.2, top_k: 50, top_p: 0.95, seed: 42, min_p: 0.02 };
+    let options = SamplingOptions {
+        temperature: 1.2,
+        top_k: 50,
+        top_p: 0.95,
+        seed: 42,
+        min_p: 0.02,
+        ..Default::default()
+    };
     let mut sampler = Sampler::new(options).unwrap();
     let ids: Vec<TokenId> = (0..8).map(|_| sampler.sample(&logits).unwrap()).collect();
     assert_eq!(ids, [756, 215, 999, 621, 729, 459, 81, 486]);
@@ -227,12 +235,13 @@ fn extreme_logits_do_no_harm() {
     ];
     for temperature in [0.0, f32::MIN_POSITIVE, 1e-3, 1.0] {
         for (top_k, top_p, min_p) in [(0, 1.0, 0.0), (1, 1.0, 0.0), (2, 0.9, 0.5), (0, 0.9, 0.0)] {
-            let options = SamplingOptions { temperature, top_k, top_p, min_p, seed: 3 };
+            let options =
+                SamplingOptions { temperature, top_k, top_p, min_p, seed: 3, ..Default::default() };
             for (row, expected) in rows {
-                assert_eq!(Sampler::new(options).unwrap().sample(row).unwrap(), expected);
+                assert_eq!(Sampler::new(options.clone()).unwrap().sample(row).unwrap(), expected);
             }
             for unusable in [&[][..], &[f32::NAN], &[-inf, f32::NAN]] {
-                let error = Sampler::new(options).unwrap().sample(unusable).unwrap_err();
+                let error = Sampler::new(options.clone()).unwrap().sample(unusable).unwrap_err();
                 assert!(matches!(error, Error::NoUsableLogit { .. }), "{error}");
             }
         }
