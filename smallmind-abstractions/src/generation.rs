@@ -1,6 +1,6 @@
 //! What is asked of a model and what comes back.
 
-use crate::{Diagnostic, PoolStats, SamplingOptions, TokenId};
+use crate::{Diagnostic, PoolStats, SamplingOptions, TokenId, TokenLogprobs};
 use smol_str::SmolStr;
 use std::time::Duration;
 
@@ -73,6 +73,13 @@ pub struct GenerationOptions {
     /// Whether control tokens written in a text prompt become those tokens.
     /// Off by default: a user's text must not be able to smuggle them in.
     pub parse_special: bool,
+    /// Whether the model's end-of-generation tokens are never chosen.
+    pub ignore_eos: bool,
+    /// Whether the text begins with that of the prompt.
+    pub echo: bool,
+    /// Whether each token comes with its probability, and with how many of the
+    /// most probable alternatives, at most 20.
+    pub logprobs: Option<usize>,
 }
 
 /// Why a generation ended.
@@ -163,8 +170,11 @@ pub enum GenerationEvent {
         /// character is still incomplete, or where a stop sequence may have
         /// begun. Short texts take no memory of their own.
         text: SmolStr,
+        /// How probable it was, where [`GenerationOptions::logprobs`] is set.
+        logprobs: Option<TokenLogprobs>,
     },
-    /// Text that was held back until the end.
+    /// Text that belongs to no single token: the prompt's where it is echoed,
+    /// and what was held back until the end.
     Text(String),
     /// The generation ended; nothing follows.
     Finished(GenerationResult),
@@ -185,13 +195,17 @@ impl GenerationEvent {
 /// A finished generation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerationResult {
-    /// The text generated, without the prompt.
+    /// The text generated; after the prompt's where
+    /// [`GenerationOptions::echo`] is set.
     pub text: String,
     /// Which of the stop sequences ended it.
     pub stop: Option<String>,
     /// The ids generated, without the end-of-generation token; with those of
     /// the stop sequence.
     pub tokens: Vec<TokenId>,
+    /// How probable each of the tokens was; empty unless
+    /// [`GenerationOptions::logprobs`] is set.
+    pub logprobs: Vec<TokenLogprobs>,
     /// Why it ended.
     pub finish_reason: FinishReason,
     /// How many tokens it took.

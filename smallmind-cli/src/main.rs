@@ -5,6 +5,7 @@ mod error;
 mod interrupt;
 mod models;
 mod output;
+mod sampling;
 mod tokenizer;
 
 use clap::{Parser, Subcommand};
@@ -42,7 +43,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Run(commands::run::Args),
+    Run(Box<commands::run::Args>),
     Pull(commands::pull::Args),
     List(commands::list::Args),
     Rm(commands::rm::Args),

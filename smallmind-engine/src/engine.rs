@@ -1,7 +1,7 @@
 //! A model and its tokenizer, loaded once and shared.
 
 use crate::{Error, InferenceSession, SessionOptions};
-use smallmind_abstractions::{CancellationToken, Metadata, Tokenizer};
+use smallmind_abstractions::{CancellationToken, DecodeOptions, Metadata, TokenId, Tokenizer};
 use smallmind_runtime::container::ModelFile;
 use smallmind_runtime::{LoadOptions, Model, Precision};
 use smallmind_tokenizers::GgufTokenizerFactory;
@@ -80,6 +80,22 @@ impl Engine {
     /// The model.
     pub fn model(&self) -> &Model {
         &self.shared.model
+    }
+
+    /// The tokens whose text has one of `texts` in it, for
+    /// [`Dry::breakers`](smallmind_abstractions::Dry::breakers).
+    pub fn tokens_containing(&self, texts: &[&str]) -> Vec<TokenId> {
+        let options = DecodeOptions { continuation: true, ..Default::default() };
+        let mut bytes = Vec::new();
+        let mut contains = |id: &TokenId| {
+            bytes.clear();
+            let known = self.tokenizer().token_bytes_into(*id, options, &mut bytes).is_ok();
+            known
+                && texts.iter().any(|text| {
+                    bytes.windows(text.len().max(1)).any(|window| window == text.as_bytes())
+                })
+        };
+        (0..self.tokenizer().vocab_size() as TokenId).filter(|id| contains(id)).collect()
     }
 
     /// A session with an empty context. Sessions share the model and nothing

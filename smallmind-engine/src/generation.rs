@@ -1,14 +1,15 @@
 //! A generation in progress.
 
+use crate::choice::{Choice, Chosen};
 use crate::session::{InferenceSession, Lease, State};
 use crate::stop::{self, Scan};
 use crate::{Engine, Error};
 use smallmind_abstractions::{
     CancelCause, CancellationToken, DecodeOptions, Diagnostic, EncodeOptions, FinishReason,
     GenerationEvent, GenerationRequest, GenerationResult, IncrementalDecoder, Prompt, Timings,
-    TokenId, Usage,
+    TokenId, TokenLogprobs, Usage,
 };
-use smallmind_runtime::{Error as RuntimeError, Logits, Sampler, TensorPool};
+use smallmind_runtime::{Error as RuntimeError, Logits, TensorPool};
 use smol_str::SmolStr;
 use std::time::Instant;
 
@@ -21,7 +22,7 @@ const TOKEN_BYTES: usize = 8;
 pub(crate) struct Generation<'s> {
     session: &'s InferenceSession,
     lease: Lease<'s>,
-    sampler: Sampler,
+    choice: Choice,
     decoder: IncrementalDecoder<'s>,
     cancel: Cancel,
     prompt: Vec<TokenId>,
@@ -37,6 +38,9 @@ pub(crate) struct Generation<'s> {
     /// Why it ended, once only the result is left to give.
     end: Option<FinishReason>,
     tokens: Vec<TokenId>,
+    logprobs: Vec<TokenLogprobs>,
+    /// The prompt's text until it is shown, where it is echoed.
+    echo: Option<String>,
     timings: Timings,
     diagnostics: Vec<Diagnostic>,
 }
@@ -51,18 +55,18 @@ struct Cancel {
 
 /// What a step of a generation came to.
 enum Step {
-    Token(TokenId),
+    Token(Chosen),
     End(FinishReason),
 }
 
 impl<'s> Generation<'s> {
     pub(crate) fn new(
         session: &'s InferenceSession,
+        lease: Lease<'s>,
         request: &GenerationRequest,
         cancel: &CancellationToken,
     ) -> Result<Self, Error> {
         let started = Instant::now();
-        let lease = session.acquire()?;
         let engine = session.engine();
         let options = &request.options;
         let prompt = prompt(engine, request)?;
@@ -81,32 +85,37 @@ impl<'s> Generation<'s> {
         // No token then needs more memory, but for very long texts.
         let room = max_tokens.min(capacity - prompt.len() + 1);
         drop(state);
-        let mut sampler = Sampler::new(options.sampling.clone())?;
-        prompt.iter().for_each(|&id| sampler.accept(id));
+        let choice = Choice::new(engine, options, &prompt)?;
+        let mut text = String::with_capacity(room * TOKEN_BYTES);
+        if options.echo {
+            text.push_str(&echoed(engine, request, &prompt)?);
+        }
         let continuation = DecodeOptions { continuation: true, ..Default::default() };
         Ok(Self {
             session,
             lease,
-            sampler,
+            choice,
             decoder: IncrementalDecoder::new(engine.tokenizer(), continuation),
             cancel,
             prompt,
             cached,
             max_tokens,
             started,
-            text: String::with_capacity(room * TOKEN_BYTES),
-            shown: 0,
+            shown: text.len(),
+            echo: options.echo.then(|| text.clone()),
+            text,
             stops: options.stop.clone(),
             stop: None,
             end: None,
             tokens: Vec::with_capacity(room),
+            logprobs: Vec::new(),
             timings: Timings::default(),
             diagnostics: Vec::new(),
         })
     }
 
     /// Generates to the end.
-    pub(crate) fn run(mut self) -> Result<GenerationResult, Error> {
+    pub(crate) fn run(&mut self) -> Result<GenerationResult, Error> {
         loop {
             match self.advance()? {
                 GenerationEvent::Finished(result) => return Ok(result),
@@ -115,7 +124,15 @@ impl<'s> Generation<'s> {
         }
     }
 
+    /// The session's lease, for the next generation.
+    pub(crate) fn into_lease(self) -> Lease<'s> {
+        self.lease
+    }
+
     pub(crate) fn advance(&mut self) -> Result<GenerationEvent, Error> {
+        if let Some(text) = self.echo.take() {
+            return Ok(GenerationEvent::Text(text));
+        }
         if let Some(reason) = self.end {
             return Ok(GenerationEvent::Finished(self.finish(reason)));
         }
@@ -125,10 +142,11 @@ impl<'s> Generation<'s> {
             self.decoder.finish(&mut self.text);
         }
         match step {
-            Ok(Step::Token(id)) => {
+            Ok(Step::Token(Chosen { id, logprobs })) => {
                 self.tokens.push(id);
+                self.logprobs.extend(logprobs.clone());
                 self.decoder.push(id, &mut self.text)?;
-                Ok(GenerationEvent::Token { id, text: self.show() })
+                Ok(GenerationEvent::Token { id, text: self.show(), logprobs })
             }
             Ok(Step::End(reason)) => Ok(self.ended(reason)),
             Err(Error::Runtime(RuntimeError::Cancelled(cancelled))) => {
@@ -208,16 +226,16 @@ impl<'s> Generation<'s> {
             self.timings.decode += took;
             self.timings.decode_steps += 1;
         }
-        let id = outcome?;
-        if self.session.engine().tokenizer().is_end_of_generation(id) {
+        let chosen = outcome?;
+        if self.session.engine().tokenizer().is_end_of_generation(chosen.id) {
             return Ok(Step::End(FinishReason::EndOfGeneration));
         }
-        Ok(Step::Token(id))
+        Ok(Step::Token(chosen))
     }
 
     /// Computes the tokens that the context does not hold yet and chooses the
     /// next one.
-    fn forward_and_sample(&mut self, state: &mut State) -> Result<TokenId, Error> {
+    fn forward_and_sample(&mut self, state: &mut State) -> Result<Chosen, Error> {
         let last;
         let new = match self.tokens.last() {
             None => {
@@ -232,14 +250,12 @@ impl<'s> Generation<'s> {
         let State { context, tokens, spent } = state;
         let model = self.session.engine().model();
         let outcome = model.forward(context, new, Logits::Last, &self.cancel.token);
-        let next = outcome.map(|logits| self.sampler.sample(logits));
+        let next = outcome.map(|logits| self.choice.choose(logits));
         // Also after an error: the chunks before it are there.
         let done = context.len() - tokens.len();
         tokens.extend_from_slice(&new[..done]);
         spent.tokens += done as u64;
-        let id = next??;
-        self.sampler.accept(id);
-        Ok(id)
+        next?
     }
 
     fn finish(&mut self, finish_reason: FinishReason) -> GenerationResult {
@@ -254,6 +270,7 @@ impl<'s> Generation<'s> {
                 completion_tokens: self.tokens.len(),
             },
             tokens: std::mem::take(&mut self.tokens),
+            logprobs: std::mem::take(&mut self.logprobs),
             finish_reason,
             timings: self.timings,
             pool: TensorPool::shared().stats(),
@@ -291,6 +308,21 @@ fn prompt(engine: &Engine, request: &GenerationRequest) -> Result<Vec<TokenId>, 
             Ok(engine
                 .tokenizer()
                 .encode(text, EncodeOptions { add_special: true, parse_special })?)
+        }
+    }
+}
+
+/// The text of a prompt.
+fn echoed(
+    engine: &Engine,
+    request: &GenerationRequest,
+    tokens: &[TokenId],
+) -> Result<String, Error> {
+    match &request.prompt {
+        Prompt::Text(text) => Ok(text.clone()),
+        Prompt::Tokens(_) => {
+            let bytes = engine.tokenizer().decode(tokens, DecodeOptions::default())?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
         }
     }
 }

@@ -14,6 +14,7 @@
 //! ```
 
 pub mod budget;
+mod choice;
 mod engine;
 mod error;
 mod generation;

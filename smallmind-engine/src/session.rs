@@ -147,7 +147,33 @@ impl InferenceSession {
         request: &GenerationRequest,
         cancel: &CancellationToken,
     ) -> Result<GenerationResult, Error> {
-        Generation::new(self, request, cancel)?.run()
+        Generation::new(self, self.acquire()?, request, cancel)?.run()
+    }
+
+    /// Generates `n` completions of one prompt, which is computed once. The
+    /// first uses the seed given, each other one the next seed, and each is
+    /// what [`generate`](Self::generate) gives with its seed. The session is
+    /// in use until all are done.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate): that of the first that fails, without
+    /// the completions before it.
+    pub fn generate_n(
+        &self,
+        request: &GenerationRequest,
+        n: usize,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<GenerationResult>, Error> {
+        let mut request = request.clone();
+        let mut results = Vec::new();
+        let mut lease = self.acquire()?;
+        for _ in 0..n {
+            let mut generation = Generation::new(self, lease, &request, cancel)?;
+            results.push(generation.run()?);
+            lease = generation.into_lease();
+            request.options.sampling.seed = request.options.sampling.seed.wrapping_add(1);
+        }
+        Ok(results)
     }
 
     /// Generates token by token, as the iterator is asked for them. The
@@ -161,7 +187,7 @@ impl InferenceSession {
         request: GenerationRequest,
         cancel: CancellationToken,
     ) -> Result<GenerationStream<'_>, Error> {
-        Ok(GenerationStream::new(Generation::new(self, &request, &cancel)?))
+        Ok(GenerationStream::new(Generation::new(self, self.acquire()?, &request, &cancel)?))
     }
 
     /// Forgets all tokens.

@@ -44,7 +44,7 @@ fn streams_give_what_generate_gives_token_by_token() {
     let (mut text, mut tokens, mut end) = (String::new(), Vec::new(), None);
     for event in session.stream(greedy(24), CancellationToken::new()).unwrap() {
         match event.unwrap() {
-            GenerationEvent::Token { id, text: piece } => {
+            GenerationEvent::Token { id, text: piece, .. } => {
                 tokens.push(id);
                 text += &piece;
             }

@@ -1,15 +1,17 @@
 //! `smallmind run`.
 
 use crate::error::Error;
+use crate::sampling::SamplingArgs;
 use crate::tokenizer::TokenizerArgs;
 use crate::{interrupt, models, output};
 use serde_json::json;
 use smallmind_abstractions::{
-    FinishReason, GenerationEvent, GenerationOptions, GenerationRequest, GenerationResult,
-    SamplingOptions,
+    CancellationToken, FinishReason, GenerationEvent, GenerationOptions, GenerationRequest,
+    GenerationResult, TokenLogprobs,
 };
 use smallmind_engine::{
-    CacheType, Engine, EngineOptions, Error as EngineError, Precision, SessionOptions,
+    CacheType, Engine, EngineOptions, Error as EngineError, InferenceSession, Precision,
+    SessionOptions,
 };
 use std::io::{IsTerminal, Read, Write, stdin, stdout};
 use std::time::{Duration, Instant};
@@ -17,8 +19,9 @@ use std::time::{Duration, Instant};
 /// Continues a text, token by token.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Without PROMPT the text comes from standard input. Greedy unless --temp is
-above 0: the same model and prompt give the same text.
+Without PROMPT the text comes from standard input. Greedy unless --temp or the
+model file says otherwise; the same model, prompt, options and seed give the
+same text.
 
 Examples:
   smallmind run smollm2-135m \"The capital of France is\"
@@ -36,21 +39,24 @@ pub(crate) struct Args {
     /// context is full.
     #[arg(short, default_value_t = 256, allow_negative_numbers = true)]
     n: i64,
-    /// Temperature; 0 always takes the most probable token.
-    #[arg(long, default_value_t = 0.0)]
-    temp: f32,
-    /// Keep the K most probable tokens; 0 keeps all.
-    #[arg(long, value_name = "K", default_value_t = 40)]
-    top_k: usize,
-    /// Keep the most probable tokens that sum to P.
-    #[arg(long, value_name = "P", default_value_t = 0.95)]
-    top_p: f32,
-    /// Keep tokens at least P times as probable as the first.
-    #[arg(long, value_name = "P", default_value_t = 0.05)]
-    min_p: f32,
-    /// Seeds the sampling.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    /// Go on after the model's end of the text.
+    #[arg(long)]
+    ignore_eos: bool,
+    /// Print the prompt first.
+    #[arg(long)]
+    echo: bool,
+    /// End where TEXT appears; may be given again.
+    #[arg(short = 'r', long, visible_alias = "reverse-prompt", value_name = "TEXT")]
+    stop: Vec<String>,
+    /// Generate N completions, with one seed after the other.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    completions: usize,
+    /// With --json: how probable each token was, and its K best alternatives,
+    /// at most 20.
+    #[arg(long, value_name = "K", requires = "json")]
+    logprobs: Option<usize>,
     /// Threads; the physical cores where it is missing.
     #[arg(short, long)]
     threads: Option<usize>,
@@ -68,7 +74,7 @@ pub(crate) struct Args {
     special: bool,
     #[command(flatten)]
     tokenizer: TokenizerArgs,
-    /// Print one JSON object at the end instead of the text.
+    /// Print one JSON object for each completion instead of the text.
     #[arg(long)]
     json: bool,
 }
@@ -96,9 +102,24 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         cache_type: args.cache_type,
         ..Default::default()
     })?;
-    let request = GenerationRequest::new(prompt).with_options(options(args));
+    let mut request = GenerationRequest::new(prompt).with_options(options(args, &engine)?);
+    for _ in 0..args.completions {
+        complete(args, &session, request.clone(), &cancel, loaded)?;
+        request.options.sampling.seed = request.options.sampling.seed.wrapping_add(1);
+    }
+    Ok(())
+}
+
+/// Prints one completion.
+fn complete(
+    args: &Args,
+    session: &InferenceSession,
+    request: GenerationRequest,
+    cancel: &CancellationToken,
+    loaded: Duration,
+) -> Result<(), Error> {
     let mut out = stdout().lock();
-    for event in session.stream(request, cancel)? {
+    for event in session.stream(request, cancel.clone())? {
         match event {
             Ok(GenerationEvent::Finished(result)) => {
                 return finish(args, &mut out, &result, loaded);
@@ -127,20 +148,17 @@ fn read_prompt() -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|e| Error::Usage(format!("the prompt is not UTF-8: {e}")))
 }
 
-fn options(args: &Args) -> GenerationOptions {
-    GenerationOptions {
+fn options(args: &Args, engine: &Engine) -> Result<GenerationOptions, Error> {
+    Ok(GenerationOptions {
         max_tokens: usize::try_from(args.n).ok(),
-        sampling: SamplingOptions {
-            temperature: args.temp,
-            top_k: args.top_k,
-            top_p: args.top_p,
-            min_p: args.min_p,
-            seed: args.seed,
-            ..Default::default()
-        },
+        stop: args.stop.clone(),
+        sampling: args.sampling.options(engine)?,
         parse_special: args.special,
+        ignore_eos: args.ignore_eos,
+        echo: args.echo,
+        logprobs: args.logprobs,
         ..Default::default()
-    }
+    })
 }
 
 /// Ends the text and says what it took.
@@ -180,6 +198,7 @@ fn to_json(result: &GenerationResult, loaded: Duration) -> serde_json::Value {
     json!({
         "text": result.text,
         "tokens": result.tokens,
+        "logprobs": result.logprobs.iter().map(logprobs_to_json).collect::<Vec<_>>(),
         "finish_reason": result.finish_reason.as_str(),
         "usage": {
             "prompt_tokens": usage.prompt_tokens,
@@ -194,4 +213,13 @@ fn to_json(result: &GenerationResult, loaded: Duration) -> serde_json::Value {
             "decode_tokens_per_second": timings.decode_rate(),
         },
     })
+}
+
+fn logprobs_to_json(logprobs: &TokenLogprobs) -> serde_json::Value {
+    let top: Vec<_> = logprobs
+        .top
+        .iter()
+        .map(|(id, logprob)| json!({ "token": id, "logprob": logprob }))
+        .collect();
+    json!({ "logprob": logprobs.logprob, "top": top })
 }
