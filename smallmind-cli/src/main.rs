@@ -50,6 +50,7 @@ enum Command {
     Inspect(commands::inspect::Args),
     Tokenize(commands::tokenize::Args),
     Bench(commands::bench::Args),
+    Quantize(commands::quantize::Args),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Tokenize(args) => commands::tokenize::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
+        Command::Quantize(args) => commands::quantize::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -208,3 +208,17 @@ fn help_has_examples_and_exit_codes() {
         assert!(stdout(&[command, "--help"], b"").contains("Examples:"), "{command}");
     }
 }
+
+#[test]
+fn models_are_quantized() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.gguf").display().to_string();
+    let table = stdout(&["quantize", &smollm2(), &out, "--type", "q6_k"], b"");
+    assert!(table.contains("| token_embd.weight") && table.contains("272 tensors"), "{table}");
+    let text = stdout(&["run", &out, PROMPT, "-n", "8"], b"");
+    assert!(text.trim_start().starts_with("Paris."), "{text}");
+    let wrong = output(&["quantize", &out, &out, "-t", "Q8_0"], b"");
+    assert_eq!(wrong.status.code(), Some(2));
+    let unknown = output(&["quantize", &out, "x", "-t", "Q9"], b"");
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("Q4_K_M"));
+}

@@ -8,11 +8,13 @@ mod cursor;
 mod file;
 mod gguf;
 mod release;
+mod replace;
 mod split;
 mod tensor;
 mod values;
 mod writer;
 
 pub use file::ModelFile;
+pub use replace::replace;
 pub use tensor::{Shape, TensorInfo, TensorType, TensorView};
 pub use writer::GgufWriter;

@@ -3,7 +3,7 @@
 use super::gguf::{ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC};
 use super::tensor::{Shape, TensorType};
 use smallmind_abstractions::{Metadata, MetadataArray, MetadataValue, ValueType};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 /// A GGUF version 3 file to be written: metadata, then tensors in the order
 /// they were added.
@@ -27,13 +27,15 @@ use std::io::{self, Write};
 #[derive(Debug)]
 pub struct GgufWriter<'a> {
     metadata: Metadata,
-    tensors: Vec<(String, Shape, TensorType, &'a [u8])>,
+    tensors: Vec<(String, Shape, TensorType)>,
+    /// Of the tensors that came with theirs.
+    data: Vec<&'a [u8]>,
 }
 
 impl<'a> GgufWriter<'a> {
     /// A file with metadata and no tensors yet.
     pub fn new(metadata: Metadata) -> Self {
-        Self { metadata, tensors: Vec::new() }
+        Self { metadata, tensors: Vec::new(), data: Vec::new() }
     }
 
     /// Adds a tensor.
@@ -42,27 +44,57 @@ impl<'a> GgufWriter<'a> {
     /// Where `data` has not the length that the shape and the type call for.
     pub fn tensor(&mut self, name: &str, shape: Shape, tensor_type: TensorType, data: &'a [u8]) {
         assert_eq!(tensor_type.byte_len(shape), Some(data.len() as u64), "tensor '{name}'");
-        self.tensors.push((name.to_owned(), shape, tensor_type, data));
+        self.tensors.push((name.to_owned(), shape, tensor_type));
+        self.data.push(data);
     }
 
-    /// Writes the file.
+    /// Adds a tensor whose data [`write_with`](Self::write_with) asks for.
+    ///
+    /// # Panics
+    /// Where rows of the shape are not whole blocks of the type.
+    pub fn later(&mut self, name: &str, shape: Shape, tensor_type: TensorType) {
+        assert!(tensor_type.byte_len(shape).is_some(), "tensor '{name}'");
+        self.tensors.push((name.to_owned(), shape, tensor_type));
+    }
+
+    /// Writes the file, all of whose tensors came with their data.
     ///
     /// # Errors
     /// What `to` says, and `InvalidInput` for arrays of arrays.
-    pub fn write(&self, mut to: impl Write) -> io::Result<()> {
-        let alignment = self.metadata.get_optional::<u64>(ALIGNMENT_KEY).ok().flatten();
-        let alignment = alignment.unwrap_or(DEFAULT_ALIGNMENT).max(1) as usize;
-        let header = self.header(alignment)?;
-        to.write_all(&header)?;
-        pad(&mut to, header.len(), alignment)?;
-        for (_, _, _, data) in &self.tensors {
-            to.write_all(data)?;
-            pad(&mut to, data.len(), alignment)?;
-        }
-        to.flush()
+    pub fn write(&self, to: impl Write) -> io::Result<()> {
+        self.write_with(to, |index, to| to.write_all(self.data[index]))
     }
 
-    fn header(&self, alignment: usize) -> io::Result<Vec<u8>> {
+    /// Writes the file; `data` is asked to write each tensor's data, by the
+    /// order in which they were added.
+    ///
+    /// # Errors
+    /// What `to` and `data` say, and `InvalidInput` for arrays of arrays and
+    /// for data of another length than its tensor has.
+    pub fn write_with<W: Write, E: From<io::Error>>(
+        &self,
+        to: W,
+        mut data: impl FnMut(usize, &mut dyn Write) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let alignment = self.metadata.get_optional::<u64>(ALIGNMENT_KEY).ok().flatten();
+        let alignment = alignment.unwrap_or(DEFAULT_ALIGNMENT).max(1);
+        let mut to = Counted { to, count: 0 };
+        to.write_all(&self.header(alignment)?)?;
+        to.pad(alignment)?;
+        for (index, (name, shape, tensor_type)) in self.tensors.iter().enumerate() {
+            let start = to.count;
+            data(index, &mut to)?;
+            let (expected, found) = (tensor_type.byte_len(*shape), to.count - start);
+            if expected != Some(found) {
+                let what = format!("tensor '{name}' has {found} bytes, not {expected:?}");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, what).into());
+            }
+            to.pad(alignment)?;
+        }
+        Ok(to.flush()?)
+    }
+
+    fn header(&self, alignment: u64) -> io::Result<Vec<u8>> {
         let mut out = MAGIC.to_vec();
         out.extend(3u32.to_le_bytes());
         out.extend((self.tensors.len() as u64).to_le_bytes());
@@ -73,20 +105,42 @@ impl<'a> GgufWriter<'a> {
             write_value(&mut out, value)?;
         }
         let mut offset = 0u64;
-        for (name, shape, tensor_type, data) in &self.tensors {
+        for (name, shape, tensor_type) in &self.tensors {
             string(&mut out, name.as_bytes());
             out.extend((shape.dims().len() as u32).to_le_bytes());
             shape.dims().iter().for_each(|d| out.extend(d.to_le_bytes()));
             out.extend((*tensor_type as u32).to_le_bytes());
             out.extend(offset.to_le_bytes());
-            offset += data.len().next_multiple_of(alignment) as u64;
+            let len = tensor_type.byte_len(*shape).unwrap_or_default();
+            offset += len.next_multiple_of(alignment);
         }
         Ok(out)
     }
 }
 
-fn pad(to: &mut impl Write, len: usize, alignment: usize) -> io::Result<()> {
-    to.write_all(&vec![0; len.next_multiple_of(alignment) - len])
+/// Counts what is written.
+struct Counted<W> {
+    to: W,
+    count: u64,
+}
+
+impl<W: Write> Counted<W> {
+    fn pad(&mut self, alignment: u64) -> io::Result<()> {
+        let padding = self.count.next_multiple_of(alignment) - self.count;
+        io::copy(&mut io::repeat(0).take(padding), self).map(drop)
+    }
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.count += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 fn string(out: &mut Vec<u8>, bytes: &[u8]) {

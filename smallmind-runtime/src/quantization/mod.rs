@@ -22,10 +22,15 @@
 //! ```
 
 mod encode;
+mod model;
+mod recipe;
 mod search;
 mod superblock;
 #[cfg(test)]
 mod tests;
+
+pub use model::{TensorReport, quantize_model};
+pub use recipe::Recipe;
 
 use crate::Error;
 use crate::container::TensorType;
