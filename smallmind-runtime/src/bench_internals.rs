@@ -84,7 +84,7 @@ impl Bench {
         for (keys, values) in k.chunks_exact(len).zip(v.chunks_exact(len)) {
             softmax.fill(Softmax::EMPTY);
             part.fill(0.0);
-            let block = Block { keys, values, dim };
+            let block = Block { keys, values, dim, cap: 0.0 };
             self.kernels.attend_block(block, q, &visible, &mut softmax, &mut part);
             let rows = out.chunks_exact_mut(dim).zip(part.chunks_exact(dim));
             for ((out, part), (total, softmax)) in rows.zip(total.iter_mut().zip(&softmax)) {

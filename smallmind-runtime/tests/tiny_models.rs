@@ -5,7 +5,7 @@
 
 use smallmind_abstractions::{CancellationToken, TokenId};
 use smallmind_runtime::container::ModelFile;
-use smallmind_runtime::{LoadOptions, Logits, Model};
+use smallmind_runtime::{Level, LoadOptions, Logits, Model};
 use smallmind_testkit::{Gguf, QUANTIZED, Value, tiny_model, tiny_model_names};
 
 /// What llama.cpp computed for one model.
@@ -67,6 +67,34 @@ fn logits_in_f32_are_those_of_the_reference() {
 }
 
 #[test]
+fn every_architecture_gives_the_same_bits_however_it_is_run() {
+    let never = CancellationToken::new();
+    for name in tiny_model_names() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, tiny_model(name).bytes()).unwrap();
+        let file = ModelFile::open(file.path()).unwrap();
+        let tokens: Vec<TokenId> = (0..60).map(|i| (i * 37 + 11) % 280).collect();
+        let run = |threads, kernels, piece: usize| {
+            let options = LoadOptions { threads: Some(threads), kernels, ..Default::default() };
+            let model = Model::load(&file, &options, &never).unwrap();
+            let mut context = model.new_context(tokens.len()).unwrap();
+            let rows = tokens.chunks(piece).flat_map(|piece| {
+                let rows = model.forward(&mut context, piece, Logits::All, &never).unwrap();
+                rows.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+            });
+            rows.collect::<Vec<u32>>()
+        };
+        let expected = run(1, None, tokens.len());
+        for (threads, piece) in [(1, 1), (2, 7), (3, 64)] {
+            assert!(run(threads, None, piece) == expected, "{name}: {threads} threads, {piece}");
+        }
+        for level in Level::ALL.into_iter().filter(|l| l.is_available()) {
+            assert!(run(1, Some(level), 60) == expected, "{name} at {level}");
+        }
+    }
+}
+
+#[test]
 fn logits_of_quantized_models_are_near_those_of_their_weights() {
     for kind in QUANTIZED {
         let (differences, size) = differences(&format!("llama-{kind}"), |_| {});
@@ -81,7 +109,7 @@ fn logits_of_quantized_models_are_near_those_of_their_weights() {
 /// one, they are far from the reference.
 #[test]
 fn every_number_of_the_metadata_counts() {
-    let numbers: [(&str, &str, Value); 16] = [
+    let numbers: [(&str, &str, Value); 32] = [
         ("llama", "llama.attention.layer_norm_rms_epsilon", 2e-4f32.into()),
         ("llama", "llama.rope.freq_base", 20_000f32.into()),
         ("llama-linear-rope", "llama.rope.scaling.factor", 5f32.into()),
@@ -98,6 +126,22 @@ fn every_number_of_the_metadata_counts() {
         ("gemma3-pattern", "gemma3.rope.freq_base_swa", 1e4f32.into()),
         ("gemma3-pattern", "gemma3.rope.scaling.factor", 4f32.into()),
         ("gemma3-no-window", "gemma3.attention.sliding_window", 16u32.into()),
+        ("llama-yarn", "llama.rope.scaling.factor", 8f32.into()),
+        ("llama-yarn", "llama.rope.scaling.type", "linear".into()),
+        ("llama-yarn", "llama.rope.scaling.original_context_length", 400u32.into()),
+        ("llama-yarn", "llama.rope.scaling.attn_factor", 1f32.into()),
+        ("llama-yarn", "llama.rope.scaling.yarn_beta_fast", 2f32.into()),
+        ("llama-yarn", "llama.rope.scaling.yarn_log_multiplier", 1f32.into()),
+        ("gemma2", "gemma2.attention.sliding_window", 12u32.into()),
+        ("gemma2", "gemma2.attn_logit_softcapping", 50f32.into()),
+        ("gemma2", "gemma2.final_logit_softcapping", 0f32.into()),
+        ("olmo2", "olmo2.rope.freq_base", 1e4f32.into()),
+        ("olmo2-window", "olmo2.attention.sliding_window", 12u32.into()),
+        ("granite", "granite.attention.scale", 0.25f32.into()),
+        ("granite", "granite.embedding_scale", 2f32.into()),
+        ("granite", "granite.residual_scale", 1f32.into()),
+        ("granite", "granite.logit_scale", 1f32.into()),
+        ("smollm3", "smollm3.rope.freq_base", 1e4f32.into()),
     ];
     for (name, key, value) in numbers {
         let worst = worst(&differences(name, |gguf| gguf.set(key, value)).0);

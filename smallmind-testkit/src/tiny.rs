@@ -54,6 +54,9 @@ struct Spec {
     tied: bool,
     bias: bool,
     qk_norm: bool,
+    /// Norms of queries and keys are of whole rows.
+    of_rows: bool,
+    pre_norms: bool,
     post_norms: bool,
     rope_factors: bool,
     /// Of matrices; F32 where `None`.
@@ -71,6 +74,8 @@ const LLAMA: Spec = Spec {
     tied: false,
     bias: false,
     qk_norm: false,
+    of_rows: false,
+    pre_norms: true,
     post_norms: false,
     rope_factors: false,
     quantization: None,
@@ -87,6 +92,18 @@ const GEMMA3: Spec = Spec {
     tied: true,
     ..LLAMA
 };
+const GEMMA2: Spec = Spec { architecture: "gemma2", layers: 4, qk_norm: false, ..GEMMA3 };
+const OLMO2: Spec = Spec {
+    architecture: "olmo2",
+    layers: 5,
+    qk_norm: true,
+    of_rows: true,
+    pre_norms: false,
+    post_norms: true,
+    ..LLAMA
+};
+const GRANITE: Spec = Spec { architecture: "granite", tied: true, ..LLAMA };
+const SMOLLM3: Spec = Spec { architecture: "smollm3", layers: 5, tied: true, ..LLAMA };
 
 /// The names of the models in F32, for [`tiny_model`].
 pub fn tiny_model_names() -> &'static [&'static str] {
@@ -94,6 +111,7 @@ pub fn tiny_model_names() -> &'static [&'static str] {
         "llama",
         "llama-linear-rope",
         "llama-rope-factors",
+        "llama-yarn",
         "qwen2",
         "qwen2-untied",
         "qwen3",
@@ -101,6 +119,12 @@ pub fn tiny_model_names() -> &'static [&'static str] {
         "gemma3-pattern",
         "gemma3-no-window",
         "gemma3-62-layers",
+        "gemma2",
+        "gemma2-46-layers",
+        "olmo2",
+        "olmo2-window",
+        "granite",
+        "smollm3",
     ]
 }
 
@@ -122,6 +146,16 @@ pub fn tiny_model(name: &str) -> Gguf {
             let spec = Spec { rope_factors: true, ..LLAMA };
             build(spec, name, &[("llama.rope.freq_base", Value::from(500_000.0f32))])
         }
+        "llama-yarn" => build(
+            LLAMA,
+            name,
+            &[
+                ("llama.rope.scaling.type", "yarn".into()),
+                ("llama.rope.scaling.factor", 4.0f32.into()),
+                ("llama.rope.scaling.original_context_length", 40u32.into()),
+                ("llama.rope.scaling.attn_factor", 1.25f32.into()),
+            ],
+        ),
         "qwen2" => build(QWEN2, name, &[("qwen2.rope.freq_base", Value::from(1e6f32))]),
         "qwen2-untied" => build(Spec { tied: false, heads: 8, head: 8, ..QWEN2 }, name, &[]),
         "qwen3" => build(QWEN3, name, &[("qwen3.rope.freq_base", Value::from(1e6f32))]),
@@ -144,6 +178,31 @@ pub fn tiny_model(name: &str) -> Gguf {
             name,
             &[window(9)],
         ),
+        "gemma2" => {
+            let cap = ("gemma2.attn_logit_softcapping", 3.0f32.into());
+            let window = ("gemma2.attention.sliding_window", 16u32.into());
+            build(GEMMA2, name, &[window, cap, ("gemma2.final_logit_softcapping", 2.0f32.into())])
+        }
+        "gemma2-46-layers" => {
+            build(Spec { layers: 46, length: 32, inner: 32, head: 16, ..GEMMA2 }, name, &[])
+        }
+        "olmo2" => build(OLMO2, name, &[("olmo2.rope.freq_base", 500_000.0f32.into())]),
+        "olmo2-window" => {
+            let factor = ("olmo2.rope.scaling.factor", 2.0f32.into());
+            let window = ("olmo2.attention.sliding_window", 9u32.into());
+            build(OLMO2, name, &[window, factor, ("olmo2.rope.scaling.type", "linear".into())])
+        }
+        "granite" => build(
+            GRANITE,
+            name,
+            &[
+                ("granite.attention.scale", 0.125f32.into()),
+                ("granite.embedding_scale", 3.0f32.into()),
+                ("granite.residual_scale", 0.5f32.into()),
+                ("granite.logit_scale", 0.75f32.into()),
+            ],
+        ),
+        "smollm3" => build(SMOLLM3, name, &[("smollm3.rope.freq_base", 5e6f32.into())]),
         _ => {
             let kind = name.strip_prefix("llama-").unwrap_or_default();
             let quantization = QUANTIZATIONS.iter().find(|q| q.name == kind);
@@ -175,7 +234,7 @@ fn build(spec: Spec, name: &str, more: &[(&str, Value)]) -> Gguf {
     more.iter().for_each(|(key, value)| file.set(key, value.clone()));
     let vocab = match arch {
         "llama" => vocabulary::byte_level(&mut file, "llama-bpe"),
-        "gemma3" => vocabulary::sentencepiece(&mut file),
+        "gemma2" | "gemma3" => vocabulary::sentencepiece(&mut file),
         _ => vocabulary::byte_level(&mut file, "qwen2"),
     };
     let seed = name.bytes().fold(7, |hash: u64, b| hash.wrapping_mul(31).wrapping_add(b.into()));
@@ -214,7 +273,9 @@ impl Weights<'_> {
         let Spec { length, inner, head, .. } = self.spec;
         let (queries, keys) = (self.spec.heads * head, self.spec.kv_heads * head);
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
-        self.norm(&name("attn_norm"), length, 1.0);
+        if self.spec.pre_norms {
+            self.norm(&name("attn_norm"), length, 1.0);
+        }
         for (part, rows) in [("attn_q", queries), ("attn_k", keys), ("attn_v", keys)] {
             self.matrix(&name(part), length, rows, 1.0);
             if self.spec.bias {
@@ -223,11 +284,14 @@ impl Weights<'_> {
             }
         }
         if self.spec.qk_norm {
-            self.norm(&name("attn_q_norm"), head, 1.0);
-            self.norm(&name("attn_k_norm"), head, 1.0);
+            let [q, k] = if self.spec.of_rows { [queries, keys] } else { [head; 2] };
+            self.norm(&name("attn_q_norm"), q, 1.0);
+            self.norm(&name("attn_k_norm"), k, 1.0);
         }
         self.matrix(&name("attn_output"), queries, length, 1.0);
-        self.norm(&name("ffn_norm"), length, 1.0);
+        if self.spec.pre_norms {
+            self.norm(&name("ffn_norm"), length, 1.0);
+        }
         self.matrix(&name("ffn_gate"), length, inner, 1.0);
         self.matrix(&name("ffn_up"), length, inner, 1.0);
         self.matrix(&name("ffn_down"), inner, length, 1.0);

@@ -8,7 +8,7 @@
 use super::cache::{KvCache, LayerCache};
 use super::matmul::Compute;
 use super::parts::Parts;
-use super::{BLOCK, RopePairs, Softmax, Visible};
+use super::{BLOCK, Block, RopePairs, Softmax, Visible};
 use crate::pool::Buffer;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -132,6 +132,8 @@ pub(crate) struct Queries<'a> {
     pub(crate) prepare: Preparation<'a>,
     /// How many positions a token sees, itself included.
     pub(crate) window: usize,
+    /// What scores are soft-capped at; nothing where zero.
+    pub(crate) cap: f32,
 }
 
 impl Attention {
@@ -307,6 +309,7 @@ impl Job<'_> {
         s.block.clear(s.visible.len(), self.heads.padded());
         let kernels = self.compute.kernels;
         let block = self.cache.read(kernels, block, head, &mut s.keys, &mut s.values);
+        let block = Block { cap: self.queries.cap, ..block };
         let Rows { softmax, out } = &mut s.block;
         kernels.attend_block(block, &s.queries, &s.visible, softmax, out);
     }

@@ -169,7 +169,12 @@ impl LayerCache<'_> {
         let data = &self.data[self.shape.range(block, head)];
         let (k, v) = data.split_at(data.len() / 2);
         if kind == CacheType::F32 {
-            return Block { keys: bytemuck::cast_slice(k), values: bytemuck::cast_slice(v), dim };
+            return Block {
+                keys: bytemuck::cast_slice(k),
+                values: bytemuck::cast_slice(v),
+                dim,
+                cap: 0.0,
+            };
         }
         keys.resize(dim * BLOCK, 0.0);
         values.resize(dim * BLOCK, 0.0);
@@ -185,7 +190,7 @@ impl LayerCache<'_> {
             kernels.widen_q8_by_position(k, k_scales, keys);
             kernels.widen_q8_by_dim(v, v_scales, values);
         }
-        Block { keys, values, dim }
+        Block { keys, values, dim, cap: 0.0 }
     }
 }
 

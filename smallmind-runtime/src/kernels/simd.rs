@@ -101,6 +101,15 @@ pub(crate) trait Simd: Copy {
     fn start_wide(self, bias: i32) -> Self::I32;
 }
 
+/// `cap * tanh(x / cap)`, to about `1e-7 * cap`.
+#[inline(always)]
+pub(crate) fn soft_cap<S: Simd>(s: S, x: S::F32, cap: f32) -> S::F32 {
+    // tanh(u) is 2 / (1 + exp(-2u)) - 1.
+    let e = exp(s, s.mul(x, s.splat(-2.0 / cap)));
+    let tanh = s.sub(s.div(s.splat(2.0), s.add(s.splat(1.0), e)), s.splat(1.0));
+    s.mul(tanh, s.splat(cap))
+}
+
 /// `exp(x)` to about 1 ulp for `x <= 88`; zero below -87.
 ///
 /// Range reduction to `|r| <= ln(2)/2` with a two-part `ln 2`, then the

@@ -31,6 +31,7 @@ type RmsNorm = unsafe fn(&[f32], &[f32], f32, &mut [f32]);
 type LayerNorm = unsafe fn(&[f32], &[f32], &[f32], f32, &mut [f32]);
 type GateFn = unsafe fn(Gate, &mut [f32], &[f32]);
 type Add = unsafe fn(&mut [f32], &[f32]);
+type Cap = unsafe fn(&mut [f32], f32);
 type Put = unsafe fn(&[f32], &[f32], bool, Columns<'_, f32>);
 type Quantize = unsafe fn(&[f32], usize, &mut [u32], usize);
 type Rope = unsafe fn(RopePairs, &mut [f32], &[f32], &[f32]);
@@ -62,6 +63,7 @@ pub(crate) struct Kernels {
     layer_norm: LayerNorm,
     gate: GateFn,
     add: Add,
+    cap: Cap,
     put: Put,
     quantize: Quantize,
     rope: Rope,
@@ -173,6 +175,10 @@ macro_rules! kernels {
             rows::add($make, x, y);
         }
         $(#[target_feature(enable = $features)])?
+        fn cap(x: &mut [f32], cap: f32) {
+            rows::cap($make, x, cap);
+        }
+        $(#[target_feature(enable = $features)])?
         fn put(tile: &[f32], bias: &[f32], accumulate: bool, out: Columns<'_, f32>) {
             rows::put($make, tile, bias, accumulate, out);
         }
@@ -282,6 +288,7 @@ macro_rules! kernels {
             layer_norm,
             gate,
             add,
+            cap,
             put,
             quantize: quantize_entry,
             rope,
@@ -460,6 +467,8 @@ methods! {
     gate(function: Gate, gate: &mut [f32], up: &[f32]);
     /// `x += y`.
     add(x: &mut [f32], y: &[f32]);
+    /// `x = cap * tanh(x / cap)`.
+    cap(x: &mut [f32], cap: f32);
     /// Writes a tile of products, plus a bias, to its place or adds it there.
     put(tile: &[f32], bias: &[f32], accumulate: bool, out: Columns<'_, f32>);
     /// Quantizes a token into lane `t` of a tile of `width`.

@@ -369,6 +369,20 @@ fn gates_keep_their_limits() {
 }
 
 #[test]
+fn values_are_capped_by_tanh_and_the_same_everywhere() {
+    let values: Vec<f32> = (-200..=200).map(|i| i as f32 * 0.7).collect();
+    let mut expected = None;
+    for kernels in levels() {
+        let mut capped = values.clone();
+        kernels.cap(&mut capped, 30.0);
+        for (x, y) in values.iter().zip(&capped) {
+            assert!((30.0 * (x / 30.0).tanh() - y).abs() < 1e-5, "{x}: {y}");
+        }
+        assert_eq!(*expected.get_or_insert_with(|| capped.clone()), capped);
+    }
+}
+
+#[test]
 fn heads_are_rotated() {
     let angles: [f32; 2] = [0.3, 1.2];
     let (cos, sin) = (angles.map(f32::cos), angles.map(f32::sin));
@@ -420,7 +434,7 @@ fn attend(
         let clip = |p: u32| p.saturating_sub(base).min(BLOCK as u32);
         let seen = vec![Visible { from: clip(visible.from), to: clip(visible.to) }; rows];
         let at = b * BLOCK * dim..(b + 1) * BLOCK * dim;
-        let block = Block { keys: &k[at.clone()], values: &v[at], dim };
+        let block = Block { keys: &k[at.clone()], values: &v[at], dim, cap: 0.0 };
         let (mut softmax, mut part) = (vec![Softmax::EMPTY; rows], vec![0.0; rows * dim]);
         kernels.attend_block(block, q, &seen, &mut softmax, &mut part);
         for r in 0..rows {

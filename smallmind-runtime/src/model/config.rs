@@ -1,57 +1,10 @@
 //! Metadata to numbers, validated once.
 
+use super::architecture::{ARCHITECTURES, Architecture, QkNorm};
 use crate::Error;
 use crate::kernels::attention::Heads;
 use crate::kernels::{Gate, RopePairs};
 use smallmind_abstractions::{Error as MetadataError, Metadata, MetadataValue};
-
-/// How an architecture differs from the others; one pass computes all of them.
-#[derive(Debug, Clone, Copy)]
-struct Architecture {
-    name: &'static str,
-    pairs: RopePairs,
-    gate: Gate,
-    /// RMS norms of queries and keys.
-    qk_norm: bool,
-    /// Norms after attention and after the feed-forward layer.
-    post_norms: bool,
-    /// Embeddings times the square root of their length.
-    scaled_embeddings: bool,
-    /// Of how many layers one sees everything, where the file has a window.
-    window_pattern: Option<usize>,
-    /// Whether a file may divide the frequencies of RoPE by factors.
-    rope_factors: bool,
-}
-
-/// Source: the model definitions of llama.cpp (`src/models`).
-const ARCHITECTURES: [Architecture; 4] = {
-    const LLAMA: Architecture = Architecture {
-        name: "llama",
-        pairs: RopePairs::Adjacent,
-        gate: Gate::Silu,
-        qk_norm: false,
-        post_norms: false,
-        scaled_embeddings: false,
-        window_pattern: None,
-        rope_factors: true,
-    };
-    const QWEN2: Architecture =
-        Architecture { name: "qwen2", pairs: RopePairs::Halves, rope_factors: false, ..LLAMA };
-    [
-        LLAMA,
-        QWEN2,
-        Architecture { name: "qwen3", qk_norm: true, ..QWEN2 },
-        Architecture {
-            name: "gemma3",
-            gate: Gate::Gelu,
-            qk_norm: true,
-            post_norms: true,
-            scaled_embeddings: true,
-            window_pattern: Some(6),
-            ..QWEN2
-        },
-    ]
-};
 
 /// Larger numbers are damage: no model comes near them, and memory is taken by
 /// them before all tensors have been seen.
@@ -64,6 +17,21 @@ pub(crate) struct Rope {
     pub(crate) base: f32,
     /// What positions are multiplied by.
     pub(crate) scale: f32,
+    /// Which frequencies keep their own scale.
+    pub(crate) yarn: Option<Yarn>,
+    /// What cosines and sines are multiplied by.
+    pub(crate) magnitude: f32,
+}
+
+/// How YaRN scales (Peng et al. 2023).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Yarn {
+    /// Positions before the scaling.
+    pub(crate) trained_context: usize,
+    /// Turns in that context from which a frequency is kept.
+    pub(crate) beta_fast: f32,
+    /// Turns up to which it is scaled.
+    pub(crate) beta_slow: f32,
 }
 
 /// The numbers that describe a model.
@@ -98,9 +66,19 @@ pub struct ModelConfig {
     pub(crate) rope: Rope,
     pub(crate) rope_local: Rope,
     pub(crate) gate: Gate,
-    pub(crate) qk_norm: bool,
+    pub(crate) qk_norm: QkNorm,
+    pub(crate) pre_norms: bool,
     pub(crate) post_norms: bool,
     pub(crate) embedding_scale: f32,
+    /// What is added to the hidden state is multiplied by it.
+    pub(crate) residual_scale: f32,
+    /// Logits are divided by it.
+    pub(crate) logit_scale: f32,
+    /// What attention scores are soft-capped at; nothing where zero.
+    pub(crate) attention_cap: f32,
+    /// What logits are soft-capped at; nothing where zero.
+    pub(crate) logit_cap: f32,
+    no_rope_step: Option<usize>,
     pub(crate) attention_scale: f32,
     /// Of how many layers one sees everything.
     pub(crate) window_pattern: usize,
@@ -146,6 +124,25 @@ impl Keys<'_> {
         Err(self.wrong(name, "a finite number above 0".to_owned(), found))
     }
 
+    /// A factor; none where it is zero, as the converters of files write it.
+    fn scale(&self, name: &str) -> Result<Option<f32>, Error> {
+        let found: Option<f32> = self.metadata.get_optional(&self.key(name))?;
+        match found {
+            None | Some(0.0) => Ok(None),
+            Some(found) if found.is_finite() => Ok(Some(found)),
+            Some(found) => Err(self.wrong(name, "a finite number".to_owned(), found)),
+        }
+    }
+
+    /// A bound of values, from zero, which is none, on.
+    fn cap(&self, name: &str, default: f32) -> Result<f32, Error> {
+        let found: Option<f32> = self.metadata.get_optional(&self.key(name))?;
+        match found.unwrap_or(default) {
+            cap if cap >= 0.0 && cap.is_finite() => Ok(cap),
+            cap => Err(self.wrong(name, "a finite number from 0 on".to_owned(), cap)),
+        }
+    }
+
     fn wrong(&self, name: &str, expected: String, found: impl ToString) -> Error {
         let (key, found) = (self.key(name), found.to_string());
         MetadataError::MetadataValue { key, expected, found }.into()
@@ -167,21 +164,18 @@ impl ModelConfig {
             let expected = "an even number, for RoPE turns pairs".to_owned();
             return Err(keys.wrong("attention.key_length", expected, rope_dims));
         }
-        let sliding_window = match architecture.window_pattern {
-            Some(_) => {
-                keys.metadata.get_optional::<usize>(&keys.key("attention.sliding_window"))?
-            }
-            None => None,
-        };
+        let context_length = keys.length("context_length", usize::MAX / 2)?;
+        let rope = rope(&keys, context_length)?;
+        let (sliding_window, rope_local) = window(&keys, architecture, rope)?;
         let block_count = keys.length("block_count", MAX_BLOCKS)?;
-        // The one gemma3 that scales by another length than the head's.
+        // The ones that scale by another length than the head's.
         let scale_by = match (architecture.name, block_count) {
-            ("gemma3", 62) => embedding_length / heads.query,
+            ("gemma3", 62) | ("gemma2", 46) => embedding_length / heads.query,
             _ => heads.dim,
         };
         Ok(Self {
             architecture: architecture.name,
-            context_length: keys.length("context_length", usize::MAX / 2)?,
+            context_length,
             vocab_size,
             embedding_length,
             block_count,
@@ -190,33 +184,40 @@ impl ModelConfig {
             head_count_kv: heads.kv,
             head_dim: heads.dim,
             norm_epsilon: keys.positive("attention.layer_norm_rms_epsilon", None)?,
-            sliding_window: sliding_window.filter(|w| *w > 0),
+            sliding_window,
             pairs: architecture.pairs,
             rope_dims,
             rope_factors: architecture.rope_factors,
-            rope: Rope {
-                base: keys.positive("rope.freq_base", Some(10_000.0))?,
-                scale: rope_scale(&keys)?,
-            },
-            rope_local: Rope {
-                base: keys.positive("rope.freq_base_swa", Some(10_000.0))?,
-                scale: 1.0,
-            },
+            rope,
+            rope_local,
             gate: architecture.gate,
             qk_norm: architecture.qk_norm,
             post_norms: architecture.post_norms,
+            pre_norms: architecture.pre_norms,
             embedding_scale: if architecture.scaled_embeddings {
                 (embedding_length as f32).sqrt()
             } else {
-                1.0
+                keys.scale("embedding_scale")?.unwrap_or(1.0)
             },
-            attention_scale: 1.0 / (scale_by as f32).sqrt(),
+            residual_scale: keys.scale("residual_scale")?.unwrap_or(1.0),
+            logit_scale: keys.scale("logit_scale")?.unwrap_or(1.0),
+            attention_cap: keys.cap("attn_logit_softcapping", architecture.caps[0])?,
+            logit_cap: keys.cap("final_logit_softcapping", architecture.caps[1])?,
+            attention_scale: keys
+                .scale("attention.scale")?
+                .unwrap_or_else(|| 1.0 / (scale_by as f32).sqrt()),
+            no_rope_step: architecture.no_rope_step,
             window_pattern: window_pattern(&keys, architecture)?,
         })
     }
 
     pub(crate) fn heads(&self) -> Heads {
         Heads { query: self.head_count, kv: self.head_count_kv, dim: self.head_dim }
+    }
+
+    /// Whether a layer has positions.
+    pub(crate) fn has_rope(&self, layer: usize) -> bool {
+        self.no_rope_step.is_none_or(|step| !(layer + 1).is_multiple_of(step))
     }
 
     /// Whether a layer sees only the sliding window.
@@ -266,9 +267,9 @@ fn heads(keys: &Keys<'_>, embedding_length: usize) -> Result<Heads, Error> {
     Ok(Heads { query, kv, dim })
 }
 
-/// Keys of llama.cpp that change what a model computes, in ways that none of
-/// these architectures does, and the values under which they change nothing.
-const WITHOUT_EFFECT: [(&str, &[f64]); 17] = [
+/// Keys of llama.cpp that change what a model computes, in ways that few of
+/// these architectures do, and the values under which they change nothing.
+const WITHOUT_EFFECT: [(&str, &[f64]); 16] = [
     ("expert_count", &[0.0]),
     ("nextn_predict_layers", &[0.0]),
     ("attention.causal", &[1.0]),
@@ -284,16 +285,18 @@ const WITHOUT_EFFECT: [(&str, &[f64]); 17] = [
     ("logit_scale", &[0.0, 1.0]),
     ("residual_scale", &[0.0, 1.0]),
     ("embedding_scale", &[0.0, 1.0]),
-    ("rope.scaling.attn_factor", &[0.0, 1.0]),
     ("rope.scaling.alpha", &[0.0]),
 ];
 
 fn refuse_unsupported(keys: &Keys<'_>, architecture: Architecture) -> Result<(), Error> {
-    let windows: &[_] = match architecture.window_pattern {
+    let windows: &[_] = match architecture.window {
         Some(_) => &[],
         None => &[("attention.sliding_window", &[0.0][..])],
     };
     for &(name, harmless) in WITHOUT_EFFECT.iter().chain(windows) {
+        if architecture.reads.contains(&name) {
+            continue;
+        }
         let Some(value) = keys.metadata.value(&keys.key(name)) else { continue };
         let number = match *value {
             MetadataValue::F32(v) => Some(f64::from(v)),
@@ -311,25 +314,57 @@ fn refuse_unsupported(keys: &Keys<'_>, architecture: Architecture) -> Result<(),
     Ok(())
 }
 
-/// Linear scaling (Chen et al. 2023) divides positions by a factor.
-fn rope_scale(keys: &Keys<'_>) -> Result<f32, Error> {
+/// The angles of the layers that see everything. Linear scaling (Chen et al.
+/// 2023) divides positions by a factor, YaRN those of slow frequencies.
+fn rope(keys: &Keys<'_>, context_length: usize) -> Result<Rope, Error> {
+    let base = keys.positive("rope.freq_base", Some(10_000.0))?;
     let kind: Option<&str> = keys.metadata.get_optional(&keys.key("rope.scaling.type"))?;
+    let old = keys.metadata.get_optional::<f32>(&keys.key("rope.scale_linear"))?;
+    let old = old.filter(|f| *f > 0.0 && f.is_finite()).unwrap_or(1.0);
+    let factor = keys.positive("rope.scaling.factor", Some(old))?;
+    let magnitude = keys.scale("rope.scaling.attn_factor")?.unwrap_or(1.0);
+    let plain = Rope { base, scale: 1.0, yarn: None, magnitude };
     match kind {
-        None | Some("linear") => {
-            let old = keys.metadata.get_optional::<f32>(&keys.key("rope.scale_linear"))?;
-            let old = old.filter(|f| *f > 0.0 && f.is_finite()).unwrap_or(1.0);
-            Ok(1.0 / keys.positive("rope.scaling.factor", Some(old))?)
+        None | Some("linear") => Ok(Rope { scale: 1.0 / factor, ..plain }),
+        Some("none") => Ok(plain),
+        Some("yarn") => {
+            let trained = "rope.scaling.original_context_length";
+            let trained = keys.optional_length(trained, usize::MAX / 2)?;
+            let yarn = Yarn {
+                trained_context: trained.unwrap_or(context_length),
+                beta_fast: keys.positive("rope.scaling.yarn_beta_fast", Some(32.0))?,
+                beta_slow: keys.positive("rope.scaling.yarn_beta_slow", Some(1.0))?,
+            };
+            // The temperature of attention grows with the context.
+            let grown = |by: f32| if factor > 1.0 { 0.1 * by * factor.ln() + 1.0 } else { 1.0 };
+            let divided = keys.scale("rope.scaling.yarn_log_multiplier")?.map_or(1.0, grown);
+            let magnitude = magnitude * grown(1.0) / divided;
+            Ok(Rope { base, scale: 1.0 / factor, yarn: Some(yarn), magnitude })
         }
-        Some("none") => Ok(1.0),
         Some(other) => {
             let found = format!("'{}'", other.escape_debug());
-            Err(keys.wrong("rope.scaling.type", "'none' or 'linear'".into(), found))
+            Err(keys.wrong("rope.scaling.type", "'none', 'linear' or 'yarn'".into(), found))
         }
     }
 }
 
+/// The sliding window, and the angles of the layers that have it.
+fn window(
+    keys: &Keys<'_>,
+    architecture: Architecture,
+    rope: Rope,
+) -> Result<(Option<usize>, Rope), Error> {
+    let Some(window) = architecture.window else { return Ok((None, rope)) };
+    let found = keys.metadata.get_optional::<usize>(&keys.key("attention.sliding_window"))?;
+    let base = window.rope_base.unwrap_or(rope.base);
+    let base = keys.positive("rope.freq_base_swa", Some(base))?;
+    let plain = Rope { base, scale: 1.0, yarn: None, magnitude: 1.0 };
+    let local = if window.rope_scaled { Rope { base, ..rope } } else { plain };
+    Ok((found.or(window.default).filter(|w| *w > 0), local))
+}
+
 fn window_pattern(keys: &Keys<'_>, architecture: Architecture) -> Result<usize, Error> {
     const NAME: &str = "attention.sliding_window_pattern";
-    let Some(default) = architecture.window_pattern else { return Ok(1) };
-    Ok(keys.optional_length(NAME, MAX_BLOCKS)?.unwrap_or(default))
+    let Some(window) = architecture.window else { return Ok(1) };
+    Ok(keys.optional_length(NAME, MAX_BLOCKS)?.unwrap_or(window.pattern))
 }

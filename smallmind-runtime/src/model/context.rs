@@ -42,8 +42,11 @@ pub(super) struct Buffers {
     /// once, and few rows are computed.
     pub(super) output_activations: Activations,
     pub(super) attention: Attention,
-    pub(super) rows: Vec<Mutex<Buffer<f32>>>,
+    pub(super) rows: Scratch,
 }
+
+/// A row of each thread.
+pub(super) type Scratch = Vec<Mutex<Buffer<f32>>>;
 
 impl Buffers {
     pub(super) fn new(
@@ -57,7 +60,7 @@ impl Buffers {
         let widest = widest.max(heads.query * heads.dim);
         let row = || {
             let mut row = Buffer::default();
-            row.reserve(config.embedding_length);
+            row.reserve(widest);
             Mutex::new(row)
         };
         Self {

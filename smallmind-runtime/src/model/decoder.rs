@@ -13,11 +13,13 @@
 //! Every token's row is computed by itself, and every value is one sum in a
 //! fixed order, so chunks, threads and batches change no bit of the result.
 
-use super::context::{Buffers, Context};
+use super::architecture::QkNorm;
+use super::context::{Buffers, Context, Scratch};
+use super::rope::RopeTable;
 use super::weights::{Layer, Linear};
 use super::{Logits, Model};
 use crate::Error;
-use crate::kernels::attention::{NewTokens, Preparation, Queries};
+use crate::kernels::attention::{NewTokens, Preparation, Queries, Rotation};
 use crate::kernels::matmul::{Compute, Product, Source, matmul, matmul_gated};
 use crate::pool::Buffer;
 use smallmind_abstractions::TokenId;
@@ -113,8 +115,9 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn normalized<'a>(&self, rows: &'a [f32], weight: &'a [f32]) -> Source<'a> {
-        Source::Normalized { rows, weight, epsilon: self.model.config.norm_epsilon }
+    fn normalized<'a>(&self, rows: &'a [f32], weight: Option<&'a [f32]>) -> Source<'a> {
+        let epsilon = self.model.config.norm_epsilon;
+        weight.map_or(Source::Plain(rows), |weight| Source::Normalized { rows, weight, epsilon })
     }
 
     fn keys_and_values(&self, context: &mut Context, tokens: usize) {
@@ -122,13 +125,22 @@ impl Pass<'_> {
         let b = &mut context.buffers;
         debug_assert_eq!(b.hidden.len(), tokens * self.model.config.embedding_length);
         let readers = [&query.weights, &key.weights, &value.weights];
-        b.activations.fill(self.compute, self.normalized(&b.hidden, attention_norm), &readers);
+        b.activations.fill(
+            self.compute,
+            self.normalized(&b.hidden, attention_norm.as_deref()),
+            &readers,
+        );
         let mut products = [
             product(query, &mut b.queries, false),
             product(key, &mut b.keys, false),
             product(value, &mut b.values, false),
         ];
         matmul(self.compute, &b.activations, &mut products);
+        let of_rows = self.model.config.qk_norm == QkNorm::Row;
+        if of_rows {
+            self.normalize_rows(&mut b.queries, self.layer.query_norm.as_deref(), &b.rows);
+            self.normalize_rows(&mut b.keys, self.layer.key_norm.as_deref(), &b.rows);
+        }
         let rope = self.rope(&context.rope, context.rope_local.as_ref());
         let new = NewTokens {
             start: self.start,
@@ -140,22 +152,34 @@ impl Pass<'_> {
         b.attention.store(self.compute, heads, new, &mut context.cache, self.index);
     }
 
-    fn rope<'r>(
-        &self,
-        global: &'r super::rope::RopeTable,
-        local: Option<&'r super::rope::RopeTable>,
-    ) -> &'r super::rope::RopeTable {
-        local.filter(|_| self.model.config.is_local(self.index)).unwrap_or(global)
+    /// Replaces rows by their norms.
+    fn normalize_rows(&self, rows: &mut [f32], weight: Option<&[f32]>, scratch: &Scratch) {
+        let Some(weight) = weight else { return };
+        let (kernels, epsilon) = (self.compute.kernels, self.model.config.norm_epsilon);
+        self.compute.for_each_row(rows, weight.len(), |_, row, thread| {
+            let mut copy = scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            copy.clear();
+            copy.extend_from_slice(row);
+            kernels.rms_norm(&copy, weight, epsilon, row);
+        });
+    }
+
+    /// How positions turn the heads of this layer.
+    fn rope<'r>(&self, global: &'r RopeTable, local: Option<&'r RopeTable>) -> Rotation<'r> {
+        let config = &self.model.config;
+        let table = local.filter(|_| config.is_local(self.index)).unwrap_or(global);
+        if config.has_rope(self.index) { table.rotation() } else { table.no_rotation() }
     }
 
     fn preparation<'p>(
         &self,
         norm: Option<&'p [f32]>,
-        rope: &'p super::rope::RopeTable,
+        rotation: Rotation<'p>,
         scale: f32,
     ) -> Preparation<'p> {
-        let epsilon = self.model.config.norm_epsilon;
-        Preparation { norm, epsilon, rotation: rope.rotation(), scale }
+        let config = &self.model.config;
+        let norm = norm.filter(|_| config.qk_norm == QkNorm::Head);
+        Preparation { norm, epsilon: config.norm_epsilon, rotation, scale }
     }
 
     /// Adds what `rows` tokens from position `start` gather from the cache.
@@ -169,6 +193,7 @@ impl Pass<'_> {
             rows: &b.queries[..rows * width],
             prepare: self.preparation(layer.query_norm.as_deref(), rope, config.attention_scale),
             window: window.unwrap_or(usize::MAX),
+            cap: config.attention_cap,
         };
         let attended = &mut b.attended[..rows * width];
         let cache = context.cache.layer(self.index);
@@ -181,7 +206,7 @@ impl Pass<'_> {
     fn feed_forward(&self, b: &mut Buffers, rows: usize) {
         let Layer { gate, up, down, feed_forward_norm, .. } = self.layer;
         let (config, width) = (&self.model.config, gate.rows());
-        let source = self.normalized(&b.hidden, feed_forward_norm);
+        let source = self.normalized(&b.hidden, feed_forward_norm.as_deref());
         b.activations.fill(self.compute, source, &[gate, up]);
         let inner = &mut b.inner[..rows * width];
         matmul_gated(self.compute, &b.activations, [gate, up], config.gate, inner);
@@ -193,19 +218,25 @@ impl Pass<'_> {
     /// does, to the hidden state.
     fn add_output(&self, b: &mut Buffers, linear: &Linear, norm: Option<&[f32]>, rows: usize) {
         let length = self.model.config.embedding_length;
-        let hidden = &mut b.hidden[..rows * length];
-        let Some(norm) = norm else {
+        let (hidden, scale) = (&mut b.hidden[..rows * length], self.model.config.residual_scale);
+        if norm.is_none() && scale == 1.0 {
             return matmul(self.compute, &b.activations, &mut [product(linear, hidden, true)]);
-        };
+        }
         let outputs = &mut b.outputs[..rows * length];
         matmul(self.compute, &b.activations, &mut [product(linear, outputs, false)]);
         let (outputs, scratch, kernels) = (&*outputs, &b.rows, self.compute.kernels);
         self.compute.for_each_row(hidden, length, |t, row, thread| {
-            let mut normed = scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
-            normed.resize(length, 0.0);
+            let mut added = scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
             let x = &outputs[t * length..(t + 1) * length];
-            kernels.rms_norm(x, norm, self.model.config.norm_epsilon, &mut normed);
-            kernels.add(row, &normed);
+            added.clear();
+            added.extend_from_slice(x);
+            if let Some(norm) = norm {
+                kernels.rms_norm(x, norm, self.model.config.norm_epsilon, &mut added);
+            }
+            if scale != 1.0 {
+                added.iter_mut().for_each(|v| *v *= scale);
+            }
+            kernels.add(row, &added);
         });
     }
 }
@@ -234,4 +265,12 @@ fn logits(model: &Model, compute: Compute<'_>, b: &mut Buffers, rows: usize) {
         &b.output_activations,
         &mut [Product { weights: output, bias, out, accumulate: false }],
     );
+    if config.logit_scale != 1.0 || config.logit_cap > 0.0 {
+        compute.for_each_row(&mut b.logits[first..], config.vocab_size, |_, row, _| {
+            row.iter_mut().for_each(|v| *v *= 1.0 / config.logit_scale);
+            if config.logit_cap > 0.0 {
+                compute.kernels.cap(row, config.logit_cap);
+            }
+        });
+    }
 }

@@ -3,6 +3,7 @@
 //! `config` turns metadata into numbers, `weights` turns tensors into what
 //! kernels read, `decoder` is the forward pass of every architecture.
 
+mod architecture;
 mod config;
 mod context;
 mod decoder;

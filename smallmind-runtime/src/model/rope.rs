@@ -1,6 +1,6 @@
 //! The angles of rotary position embedding (Su et al. 2021).
 
-use super::config::{ModelConfig, Rope};
+use super::config::{ModelConfig, Rope, Yarn};
 use crate::kernels::RopePairs;
 use crate::kernels::attention::Rotation;
 
@@ -9,8 +9,26 @@ use crate::kernels::attention::Rotation;
 pub(super) struct RopeTable {
     pairs: RopePairs,
     frequencies: Vec<f64>,
+    /// What cosines and sines are multiplied by.
+    magnitude: f64,
     cos: Vec<f32>,
     sin: Vec<f32>,
+}
+
+impl Yarn {
+    /// How much of its own frequency pair `i` keeps: all where the trained
+    /// context has more than `beta_fast` turns of it, nothing below
+    /// `beta_slow` (Peng et al. 2023).
+    fn kept(&self, i: usize, dims: usize, base: f32) -> f64 {
+        let pair = |turns: f32| {
+            let longest = f64::from(turns) * 2.0 * std::f64::consts::PI;
+            let ratio = (self.trained_context as f64 / longest).ln();
+            dims as f64 * ratio / (2.0 * f64::from(base).ln())
+        };
+        let low = pair(self.beta_fast).floor().max(0.0);
+        let high = pair(self.beta_slow).ceil().min(dims as f64 - 1.0);
+        1.0 - ((i as f64 - low) / (high - low).max(0.001)).clamp(0.0, 1.0)
+    }
 }
 
 impl RopeTable {
@@ -25,10 +43,19 @@ impl RopeTable {
         let frequency = |i: usize| {
             let exponent = -2.0 * i as f64 / config.rope_dims as f64;
             let factor = factors.map_or(1.0, |f| f64::from(f[i]));
-            f64::from(rope.base).powf(exponent) * f64::from(rope.scale) / factor
+            let plain = f64::from(rope.base).powf(exponent) / factor;
+            let scaled = plain * f64::from(rope.scale);
+            match rope.yarn {
+                None => scaled,
+                Some(yarn) => {
+                    let kept = yarn.kept(i, config.rope_dims, rope.base);
+                    scaled * (1.0 - kept) + plain * kept
+                }
+            }
         };
         Self {
             pairs: config.pairs,
+            magnitude: f64::from(rope.magnitude),
             frequencies: (0..half).map(frequency).collect(),
             cos: Vec::with_capacity(capacity * half),
             sin: Vec::with_capacity(capacity * half),
@@ -41,8 +68,8 @@ impl RopeTable {
         for position in self.cos.len() / half..positions {
             for frequency in &self.frequencies {
                 let (sin, cos) = (position as f64 * frequency).sin_cos();
-                self.cos.push(cos as f32);
-                self.sin.push(sin as f32);
+                self.cos.push((cos * self.magnitude) as f32);
+                self.sin.push((sin * self.magnitude) as f32);
             }
         }
     }
@@ -50,5 +77,10 @@ impl RopeTable {
     pub(super) fn rotation(&self) -> Rotation<'_> {
         let half = self.frequencies.len();
         Rotation { pairs: self.pairs, half, cos: &self.cos, sin: &self.sin }
+    }
+
+    /// None at all, as in layers without positions (NoPE).
+    pub(super) fn no_rotation(&self) -> Rotation<'_> {
+        Rotation { pairs: self.pairs, half: 0, cos: &[], sin: &[] }
     }
 }

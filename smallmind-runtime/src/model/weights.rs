@@ -1,5 +1,6 @@
 //! Tensors to the layout that kernels read.
 
+use super::architecture::QkNorm;
 use super::config::ModelConfig;
 use crate::Error;
 use crate::container::{ModelFile, TensorType, TensorView};
@@ -40,7 +41,7 @@ pub(super) struct Linear {
 /// The weights of one layer.
 #[derive(Debug)]
 pub(super) struct Layer {
-    pub(super) attention_norm: Vec<f32>,
+    pub(super) attention_norm: Option<Vec<f32>>,
     pub(super) query: Linear,
     pub(super) key: Linear,
     pub(super) value: Linear,
@@ -48,7 +49,7 @@ pub(super) struct Layer {
     pub(super) key_norm: Option<Vec<f32>>,
     pub(super) attention_output: Linear,
     pub(super) attention_post_norm: Option<Vec<f32>>,
-    pub(super) feed_forward_norm: Vec<f32>,
+    pub(super) feed_forward_norm: Option<Vec<f32>>,
     pub(super) gate: PackedMatrix,
     pub(super) up: PackedMatrix,
     pub(super) down: Linear,
@@ -117,16 +118,21 @@ impl Loader<'_> {
                 bias: self.optional(&bias, |n| self.vector(n, rows))?,
             })
         };
+        let qk_norm = |part: &str, row: usize| match config.qk_norm {
+            QkNorm::None => Ok(None),
+            QkNorm::Head => vector(part, heads.dim).map(Some),
+            QkNorm::Row => vector(part, row).map(Some),
+        };
         Ok(Layer {
-            attention_norm: vector("attn_norm", length)?,
+            attention_norm: when(config.pre_norms, "attn_norm", length)?,
             query: linear("attn_q", length, queries)?,
             key: linear("attn_k", length, keys)?,
             value: linear("attn_v", length, keys)?,
-            query_norm: when(config.qk_norm, "attn_q_norm", heads.dim)?,
-            key_norm: when(config.qk_norm, "attn_k_norm", heads.dim)?,
+            query_norm: qk_norm("attn_q_norm", queries)?,
+            key_norm: qk_norm("attn_k_norm", keys)?,
             attention_output: linear("attn_output", queries, length)?,
             attention_post_norm: when(config.post_norms, "post_attention_norm", length)?,
-            feed_forward_norm: vector("ffn_norm", length)?,
+            feed_forward_norm: when(config.pre_norms, "ffn_norm", length)?,
             gate: matrix("ffn_gate", length, inner)?,
             up: matrix("ffn_up", length, inner)?,
             down: linear("ffn_down", inner, length)?,

@@ -82,7 +82,7 @@ fn unsupported(all: &mut Damages) {
         &[&says[..], &[r"'a\nb'"]].concat(),
     );
     wrong(all, "architecture a number", "general.architecture", 3u32, &["type u32", "string"]);
-    wrong(all, "rope scaling yarn", "llama.rope.scaling.type", "yarn", &["yarn", "linear"]);
+    wrong(all, "rope scaling", "llama.rope.scaling.type", "longrope", &["longrope", "yarn"]);
     wrong(
         all,
         "rope scaling infinite",

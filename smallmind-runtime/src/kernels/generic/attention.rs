@@ -11,7 +11,7 @@
 //! position, `v[position][dim]`, so both products run over whole vectors.
 
 use super::unroll;
-use crate::kernels::simd::{LANES, Simd, exp};
+use crate::kernels::simd::{LANES, Simd, exp, soft_cap};
 use bytemuck::{Pod, Zeroable};
 
 /// Positions in a block.
@@ -25,6 +25,8 @@ pub(crate) struct Block<'a> {
     pub(crate) values: &'a [f32],
     /// A multiple of sixteen.
     pub(crate) dim: usize,
+    /// What scores are soft-capped at; nothing where zero.
+    pub(crate) cap: f32,
 }
 
 /// The online softmax of one row: the largest score and the sum of
@@ -93,6 +95,11 @@ fn some_rows<S: Simd, const R: usize>(
     }
     let dim = block.dim;
     let mut weights = scores::<S, R>(s, block, queries);
+    if block.cap > 0.0 {
+        for row in weights.as_flattened_mut().as_chunks_mut::<LANES>().0 {
+            s.store(soft_cap(s, s.load(row), block.cap), row);
+        }
+    }
     for r in 0..R {
         softmax[r] = exponentials(s, visible[r], &mut weights[r]);
     }

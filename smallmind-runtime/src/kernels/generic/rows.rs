@@ -4,7 +4,7 @@ use super::attention::BLOCK;
 use super::matmul::QuantizedChunk;
 use crate::kernels::layout::CHUNK;
 use crate::kernels::parts::Columns;
-use crate::kernels::simd::{LANES, Simd, exp};
+use crate::kernels::simd::{LANES, Simd, exp, soft_cap};
 
 #[inline(always)]
 fn lanes<S: Simd>(s: S, x: S::F32) -> [f32; LANES] {
@@ -99,6 +99,19 @@ pub(crate) enum Gate {
     /// GELU itself, `x * Φ(x)`.
     #[allow(dead_code, reason = "for encoders, which come next")]
     GeluErf,
+}
+
+/// `x = cap * tanh(x / cap)`.
+#[inline(always)]
+pub(crate) fn cap<S: Simd>(s: S, x: &mut [f32], cap: f32) {
+    let (vectors, rest) = x.as_chunks_mut::<LANES>();
+    for v in vectors {
+        s.store(soft_cap(s, s.load(v), cap), v);
+    }
+    let mut last = [0.0; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    s.store(soft_cap(s, s.load(&last), cap), &mut last);
+    rest.copy_from_slice(&last[..rest.len()]);
 }
 
 /// `x * sigmoid(y) * up`, which both functions are: tanh(u) is
