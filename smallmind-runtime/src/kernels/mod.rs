@@ -28,6 +28,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod threads;
+mod tiles;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 

@@ -5,7 +5,7 @@ use super::aarch64::{Dotprod, Neon};
 use super::format::{Format, with_format};
 use super::generic::attention::{self, Block, Softmax, Visible};
 use super::generic::gemm::{self, ADDED, Lines, TURNED};
-use super::generic::matmul::{self, Brain, Float, Half, QuantizedChunk, Single};
+use super::generic::matmul::{Brain, Float, Half, Single};
 use super::generic::peaks;
 use super::generic::rows::{self, Gate, RopePairs};
 use super::layout::{
@@ -15,7 +15,8 @@ use super::layout::{
 use super::level::Level;
 use super::parts::Columns;
 use super::scalar::Scalar;
-use super::simd::{LANES, Simd};
+use super::simd::Simd;
+use super::tiles::{float_tile, quantize, quantized_tile};
 #[cfg(target_arch = "x86_64")]
 use super::x86_64::{Avx2, Avx512};
 use crate::Error;
@@ -84,47 +85,6 @@ pub(crate) struct Kernels {
     peak_fma: Peak,
     peak_dot: Peak,
     peak_read: PeakRead,
-}
-
-#[inline(always)]
-fn quantized_tile<S: Simd, C: Codes, L: Scales, const T: usize>(
-    s: S,
-    weights: &[u8],
-    activations: &[u32],
-    out: &mut [f32],
-) {
-    // Tiles wider than the registers hold are never asked for.
-    if T <= S::TILE {
-        let a = bytemuck::cast_slice::<u32, QuantizedChunk<T>>(activations);
-        matmul::quantized::<S, C, L, T>(s, weights, a, tile_out(out));
-    }
-}
-
-#[inline(always)]
-fn float_tile<S: Simd, F: Float, const T: usize>(
-    s: S,
-    weights: &[u8],
-    activations: &[u32],
-    out: &mut [f32],
-) {
-    if T <= S::TILE {
-        let a = bytemuck::cast_slice::<u32, [f32; T]>(activations);
-        matmul::float::<S, F, T>(s, weights, a, tile_out(out));
-    }
-}
-
-#[inline(always)]
-fn tile_out<const T: usize>(out: &mut [f32]) -> &mut [[f32; LANES]; T] {
-    out.as_chunks_mut().0.first_chunk_mut().expect("sixteen outputs a token")
-}
-
-#[inline(always)]
-fn quantize<S: Simd>(s: S, x: &[f32], width: usize, tile: &mut [u32], t: usize) {
-    match width {
-        1 => rows::quantize::<S, 1>(s, x, bytemuck::cast_slice_mut(tile), t),
-        4 => rows::quantize::<S, 4>(s, x, bytemuck::cast_slice_mut(tile), t),
-        _ => rows::quantize::<S, 16>(s, x, bytemuck::cast_slice_mut(tile), t),
-    }
 }
 
 /// Compiles every kernel for the lanes `$simd` with `$features` enabled.
