@@ -48,6 +48,14 @@ pub enum Error {
         /// Why there is none.
         reason: String,
     },
+    /// A part of a search pipeline failed: an embedder, a store, a reranker.
+    #[error("the {part} failed: {reason}")]
+    Part {
+        /// Which part.
+        part: String,
+        /// What it reported.
+        reason: String,
+    },
     /// The work was cancelled or ran out of time.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),

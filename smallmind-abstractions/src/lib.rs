@@ -21,6 +21,7 @@ mod error;
 mod generation;
 mod memory;
 mod metadata;
+mod retrieval;
 mod sampling;
 mod tokenizer;
 
@@ -33,6 +34,9 @@ pub use generation::{
 };
 pub use memory::PoolStats;
 pub use metadata::{FromMetadata, Metadata, MetadataArray, MetadataValue, StringTable, ValueType};
+pub use retrieval::{
+    Access, ChunkId, Embedder, EmbeddingRole, Hit, Reranker, Retriever, SearchRequest, VectorStore,
+};
 pub use sampling::{Dry, Mirostat, Penalties, SamplingOptions, TokenLogprobs, Xtc};
 pub use tokenizer::{
     DecodeOptions, EncodeOptions, IncrementalDecoder, SpecialTokens, TokenId, TokenKind, Tokenizer,
