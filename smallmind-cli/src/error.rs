@@ -16,6 +16,9 @@ pub(crate) enum Error {
     Tokenizer(#[from] smallmind_tokenizers::Error),
     #[error(transparent)]
     Encoding(#[from] AbstractError),
+    #[cfg(feature = "rag")]
+    #[error(transparent)]
+    Rag(#[from] smallmind_rag::Error),
     /// Standard input or output failed.
     #[error("{0}")]
     Stream(#[from] io::Error),
@@ -54,6 +57,8 @@ impl Error {
             | Self::Engine(EngineError::Encoding(AbstractError::Cancelled(c)))
             | Self::Runtime(RuntimeError::Cancelled(c))
             | Self::Encoding(AbstractError::Cancelled(c)) => stopped(c),
+            #[cfg(feature = "rag")]
+            Self::Rag(smallmind_rag::Error::Cancelled { cause, .. }) => stopped(cause),
             _ => false,
         }
     }

@@ -51,6 +51,8 @@ enum Command {
     Tokenize(commands::tokenize::Args),
     Bench(commands::bench::Args),
     Quantize(commands::quantize::Args),
+    #[cfg(feature = "rag")]
+    Rag(commands::rag::Args),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +66,8 @@ fn main() -> ExitCode {
         Command::Tokenize(args) => commands::tokenize::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Quantize(args) => commands::quantize::run(&args),
+        #[cfg(feature = "rag")]
+        Command::Rag(args) => commands::rag::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

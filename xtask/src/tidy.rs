@@ -14,12 +14,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("smallmind-runtime", &["smallmind-abstractions"]),
     ("smallmind-engine", &["smallmind-abstractions", "smallmind-tokenizers", "smallmind-runtime"]),
     (
+        "smallmind-rag",
+        &[
+            "smallmind-abstractions",
+            "smallmind-tokenizers",
+            "smallmind-runtime",
+            "smallmind-engine",
+        ],
+    ),
+    (
         "smallmind-cli",
         &[
             "smallmind-abstractions",
             "smallmind-tokenizers",
             "smallmind-runtime",
             "smallmind-engine",
+            "smallmind-rag",
         ],
     ),
     ("smallmind-testkit", &[]),
@@ -35,6 +45,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("smallmind-tokenizers", &["memmap2", "rayon", "serde_json", "ureq"]),
     ("smallmind-runtime", &["serde_json", "ureq", "clap", "fancy-regex"]),
     ("smallmind-engine", &["serde_json", "ureq", "clap", "memmap2", "bytemuck"]),
+    // Retrieval alone stands without the language model.
+    ("smallmind-rag", &["smallmind-engine", "smallmind-runtime", "ureq", "clap"]),
 ];
 
 /// The longest source file, tests included: one that is longer does two things.

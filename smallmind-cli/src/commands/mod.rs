@@ -5,6 +5,8 @@ pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod pull;
 pub(crate) mod quantize;
+#[cfg(feature = "rag")]
+pub(crate) mod rag;
 pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod tokenize;

@@ -1,0 +1,37 @@
+//! Search in your own documents.
+//!
+//! A [`Store`] is one durable file. What is put into it in one
+//! [update](Store::update) is there as a whole or not at all, and readers work
+//! meanwhile. A [`Bm25`] finds passages by their words.
+//!
+//! ```
+//! use smallmind_abstractions::{CancellationToken, Retriever, SearchRequest};
+//! use smallmind_rag::{Bm25, Document, Language, Store};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("kb");
+//! let never = CancellationToken::new();
+//! let store = Store::open(&path, Language::English, &never)?;
+//! store.update(&never, |update| {
+//!     update.put(&Document::from_text("wings.txt", "Wings", "Swept wings delay shock waves."))?;
+//!     update.put(&Document::from_text("tea.txt", "Tea", "Steep the leaves for three minutes."))
+//! })?;
+//! let request = SearchRequest::new("wing shocks");
+//! let hits = Bm25::new(store.clone()).retrieve(&request, &never)?;
+//! let passage = &store.passages(&[hits[0].chunk], &request.access, &never)?[0];
+//! assert_eq!((passage.source.as_str(), passage.lines.start), ("wings.txt", 1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod analysis;
+mod bm25;
+mod document;
+mod error;
+pub mod eval;
+mod store;
+
+pub use analysis::{Analyzer, Language};
+pub use bm25::Bm25;
+pub use document::{Chunk, Document, Fingerprint, Passage};
+pub use error::{Error, Stage};
+pub use store::{Status, Store, Update};

@@ -1,0 +1,126 @@
+//! Reading. What a searcher may not see is left out by the query itself,
+//! before anything is ranked or counted.
+
+use super::Store;
+use crate::{Error, Passage};
+use rusqlite::{Row, params};
+use smallmind_abstractions::{Access, CancellationToken, ChunkId, Hit};
+use std::ops::Range;
+
+/// How much a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Documents.
+    pub documents: u64,
+    /// Chunks of them.
+    pub chunks: u64,
+    /// Chunks that have a vector.
+    pub vectors: u64,
+}
+
+/// True for chunks of the table `chunks c` that may be seen. `?1` is the list
+/// of labels held, in JSON, or NULL for access to everything.
+const VISIBLE: &str = "(c.restricted = 0 OR ?1 IS NULL OR EXISTS (
+    SELECT 1 FROM labels l JOIN json_each(?1) held ON l.label = held.value WHERE l.chunk = c.id))";
+
+/// The first parameter of [`VISIBLE`].
+fn held(access: &Access) -> Option<String> {
+    match access {
+        Access::Everything => None,
+        Access::Labels(labels) => Some(serde_json::Value::from(labels.as_slice()).to_string()),
+    }
+}
+
+impl Store {
+    /// The chunks in which any of `terms` stands, by falling BM25.
+    pub(crate) fn words(
+        &self,
+        terms: &[String],
+        title_weight: f64,
+        limit: usize,
+        access: &Access,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<Hit>, Error> {
+        if terms.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT c.id, -bm25(terms, ?3, 1.0) AS score
+             FROM terms JOIN chunks c ON c.id = terms.rowid
+             WHERE terms MATCH ?2 AND {VISIBLE} ORDER BY score DESC, c.id LIMIT ?4"
+        );
+        // Quoted, a term is no operator of FTS5.
+        let quote = |term: &String| format!("\"{}\"", term.replace('"', "\"\""));
+        let any = terms.iter().map(quote).collect::<Vec<_>>().join(" OR ");
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let hit = |row: &Row<'_>| {
+            Ok(Hit { chunk: ChunkId(row.get(0)?), score: row.get::<_, f64>(1)? as f32 })
+        };
+        self.read(cancel, |connection| {
+            let mut query = connection.prepare_cached(&sql)?;
+            query.query_map(params![held(access), any, title_weight, limit], hit)?.collect()
+        })
+    }
+
+    /// The passages of `chunks` that `access` allows, in their order. Chunks
+    /// that have been removed meanwhile are left out.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], or what SQLite reports.
+    pub fn passages(
+        &self,
+        chunks: &[ChunkId],
+        access: &Access,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<Passage>, Error> {
+        let sql = format!(
+            "SELECT c.id, d.source, d.title, c.heading, c.text,
+                c.byte_start, c.byte_end, c.line_start, c.line_end
+             FROM chunks c JOIN documents d ON d.id = c.document
+             WHERE c.id = ?2 AND {VISIBLE}"
+        );
+        let held = held(access);
+        self.read(cancel, |connection| {
+            let mut query = connection.prepare_cached(&sql)?;
+            let mut passages = Vec::with_capacity(chunks.len());
+            for chunk in chunks {
+                passages
+                    .extend(query.query_map(params![held, chunk.0], passage)?.next().transpose()?);
+            }
+            Ok(passages)
+        })
+    }
+
+    /// How much of the store `access` shows.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], or what SQLite reports.
+    pub fn status(&self, access: &Access, cancel: &CancellationToken) -> Result<Status, Error> {
+        let sql = format!(
+            "SELECT count(DISTINCT c.document), count(*), count(v.chunk)
+             FROM chunks c LEFT JOIN vectors v ON v.chunk = c.id WHERE {VISIBLE}"
+        );
+        let count = |row: &Row<'_>, i| row.get::<_, i64>(i).map(i64::unsigned_abs);
+        let status = |row: &Row<'_>| {
+            let (documents, chunks, vectors) = (count(row, 0)?, count(row, 1)?, count(row, 2)?);
+            Ok(Status { documents, chunks, vectors })
+        };
+        self.read(cancel, |connection| connection.query_row(&sql, [held(access)], status))
+    }
+}
+
+fn passage(row: &Row<'_>) -> rusqlite::Result<Passage> {
+    let range = |start, end| -> rusqlite::Result<Range<usize>> {
+        let at = |i| row.get::<_, i64>(i).map(|n| usize::try_from(n).unwrap_or_default());
+        Ok(at(start)?..at(end)?)
+    };
+    Ok(Passage {
+        chunk: ChunkId(row.get(0)?),
+        source: row.get(1)?,
+        title: row.get(2)?,
+        heading: row.get(3)?,
+        text: row.get(4)?,
+        bytes: range(5, 6)?,
+        lines: range(7, 8)?,
+    })
+}

@@ -1,0 +1,152 @@
+//! Writing: all of an update, or nothing.
+
+use super::{PATIENCE, Store, failure, is_busy, unwatch, watch};
+use crate::{Analyzer, Chunk, Document, Error, Stage};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use smallmind_abstractions::CancellationToken;
+
+const STAGE: Stage = Stage::Indexing;
+
+/// What is being written, seen by nobody else yet.
+#[derive(Debug)]
+pub struct Update<'a> {
+    transaction: Transaction<'a>,
+    analyzer: &'a Analyzer,
+    cancel: &'a CancellationToken,
+}
+
+impl Store {
+    /// Runs `work` and commits what it wrote, as a whole. Where it fails, or
+    /// `cancel` is stopped before the commit, the store stays as it was.
+    ///
+    /// # Errors
+    /// What `work` returns, [`Error::Cancelled`], or what SQLite reports.
+    pub fn update<T>(
+        &self,
+        cancel: &CancellationToken,
+        work: impl FnOnce(&mut Update<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let store = |source| Error::Store { stage: STAGE, source };
+        let mut writer = self.writer(cancel)?;
+        watch(&mut writer, cancel).map_err(store)?;
+        let result = self.write(&mut writer, cancel, work);
+        unwatch(&mut writer).map_err(store)?;
+        result
+    }
+
+    fn write<T>(
+        &self,
+        writer: &mut Connection,
+        cancel: &CancellationToken,
+        work: impl FnOnce(&mut Update<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let transaction = begin(writer, cancel)?;
+        let mut update = Update { transaction, analyzer: &self.analyzer, cancel };
+        // A transaction that is dropped is rolled back.
+        let value = work(&mut update)?;
+        cancel.check().map_err(Error::cancelled(STAGE))?;
+        update.transaction.commit().map_err(|error| failure(STAGE, cancel, error))?;
+        Ok(value)
+    }
+}
+
+/// Begins to write, once no other process does.
+pub(super) fn begin<'a>(
+    connection: &'a mut Connection,
+    cancel: &CancellationToken,
+) -> Result<Transaction<'a>, Error> {
+    let connection = &*connection;
+    loop {
+        cancel.check().map_err(Error::cancelled(STAGE))?;
+        match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
+            Err(error) if is_busy(&error) => std::thread::sleep(PATIENCE),
+            result => return result.map_err(|source| Error::Store { stage: STAGE, source }),
+        }
+    }
+}
+
+impl Update<'_> {
+    /// Puts a document in place of the one of the same source, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], or what SQLite reports.
+    pub fn put(&mut self, document: &Document) -> Result<(), Error> {
+        self.remove(&document.source)?;
+        let id = self.insert_document(document).map_err(|e| self.failure(e))?;
+        for (ordinal, chunk) in document.chunks.iter().enumerate() {
+            self.cancel.check().map_err(Error::cancelled(STAGE))?;
+            self.insert_chunk(id, ordinal, &document.title, chunk).map_err(|e| self.failure(e))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the document of a source; says whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], or what SQLite reports.
+    pub fn remove(&mut self, source: &str) -> Result<bool, Error> {
+        self.cancel.check().map_err(Error::cancelled(STAGE))?;
+        let delete = || {
+            self.transaction
+                .prepare_cached("DELETE FROM documents WHERE source = ?1")?
+                .execute([source])
+        };
+        Ok(delete().map_err(|e| self.failure(e))? > 0)
+    }
+
+    fn insert_document(&self, document: &Document) -> rusqlite::Result<i64> {
+        const INSERT: &str = "INSERT INTO documents (source, title, size, modified, hash)
+            VALUES (?1, ?2, ?3, ?4, ?5)";
+        let print = &document.fingerprint;
+        let size = i64::try_from(print.size).unwrap_or(i64::MAX);
+        self.transaction.prepare_cached(INSERT)?.insert(params![
+            document.source,
+            document.title,
+            size,
+            print.modified,
+            print.hash
+        ])
+    }
+
+    fn insert_chunk(
+        &self,
+        document: i64,
+        ordinal: usize,
+        title: &str,
+        chunk: &Chunk,
+    ) -> rusqlite::Result<()> {
+        const CHUNK: &str = "INSERT INTO chunks
+            (document, ordinal, restricted, byte_start, byte_end, line_start, line_end, heading, text)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let Chunk { heading, text, bytes, lines, labels } = chunk;
+        let id = self.transaction.prepare_cached(CHUNK)?.insert(params![
+            document,
+            number(ordinal),
+            !labels.is_empty(),
+            number(bytes.start),
+            number(bytes.end),
+            number(lines.start),
+            number(lines.end),
+            heading,
+            text
+        ])?;
+        let mut label =
+            self.transaction.prepare_cached("INSERT OR IGNORE INTO labels VALUES (?1, ?2)")?;
+        labels.iter().try_for_each(|l| label.execute(params![id, l]).map(drop))?;
+        let above = format!("{title}\n{heading}");
+        let [above, text] = [&above, text].map(|t| self.analyzer.terms(t).join(" "));
+        self.transaction
+            .prepare_cached("INSERT INTO terms (rowid, title, body) VALUES (?1, ?2, ?3)")?
+            .execute(params![id, above, text])?;
+        Ok(())
+    }
+
+    fn failure(&self, error: rusqlite::Error) -> Error {
+        failure(STAGE, self.cancel, error)
+    }
+}
+
+/// A count as SQLite holds it; no text in memory is longer.
+fn number(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
