@@ -4,7 +4,7 @@
 use criterion::{BenchmarkId, Throughput};
 use smallmind_abstractions::CancellationToken;
 use smallmind_benches::{criterion, floats};
-use smallmind_runtime::{Gemm, MatrixView};
+use smallmind_runtime::{Buffer, Gemm, MatrixView};
 
 /// Rows of A, columns of A, columns of B.
 const SHAPES: [[usize; 3]; 10] = [
@@ -20,11 +20,19 @@ const SHAPES: [[usize; 3]; 10] = [
     [2048, 2048, 1],
 ];
 
+/// Values in memory that is aligned, and in large pages, as numpy's are.
+fn buffer(values: &[f32]) -> Buffer<f32> {
+    let mut buffer = Buffer::default();
+    buffer.extend_from_slice(values);
+    buffer
+}
+
 fn main() {
     let mut c = criterion();
     let mut group = c.benchmark_group("dense");
     for [m, k, n] in SHAPES {
-        let (a, b, mut out) = (floats(1, m * k), floats(2, k * n), vec![0.0; m * n]);
+        let (a, b) = (buffer(&floats(1, m * k)), buffer(&floats(2, k * n)));
+        let mut out = buffer(&vec![0.0; m * n]);
         let a = MatrixView::new(&a, m, k).expect("values for the shape");
         let b = MatrixView::new(&b, k, n).expect("values for the shape");
         group.throughput(Throughput::Elements((2 * m * k * n) as u64));

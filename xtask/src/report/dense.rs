@@ -8,9 +8,6 @@ use serde::Serialize;
 use std::fs;
 use std::path::Path;
 
-/// Has malloc ask for large pages, as numpy does for its arrays.
-const LARGE_PAGES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
-
 /// One shape, `MxKxN`.
 #[derive(Debug, Serialize)]
 pub(super) struct Dense {
@@ -29,8 +26,7 @@ pub(super) fn measure(binary: &Path, peer: Option<&Peer>) -> Result<Vec<Dense>, 
     for threads in [1, 2] {
         let peaks = Peaks::measure(binary, threads)?;
         let filter = format!("^dense/.*/{threads}$");
-        let mut bench = cargo("bench -p smallmind-benches --bench dense --");
-        run(bench.arg(filter).env(LARGE_PAGES.0, LARGE_PAGES.1))?;
+        run(cargo("bench -p smallmind-benches --bench dense --").arg(filter))?;
         let shapes = shapes()?;
         let peers = peer.map(|peer| peer.measure_dense(threads, &shapes)).transpose()?;
         let peaks = peaks.max(Peaks::measure(binary, threads)?);
