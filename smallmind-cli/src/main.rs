@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 /// What `--help` says at the end of the first page.
 const AFTER_HELP: &str = "\
-MODEL is a GGUF file, a name that 'smallmind list' shows, or
+MODEL is a GGUF or .smq file, a name that 'smallmind list' shows, or
 hf:OWNER/REPOSITORY/FILE.gguf. Models that are missing are pulled first.
 
 Examples:
@@ -53,6 +53,8 @@ enum Command {
     Quantize(commands::quantize::Args),
     #[cfg(feature = "rag")]
     Rag(commands::rag::Args),
+    Convert(commands::convert::ConvertArgs),
+    Verify(commands::convert::VerifyArgs),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +70,8 @@ fn main() -> ExitCode {
         Command::Quantize(args) => commands::quantize::run(&args),
         #[cfg(feature = "rag")]
         Command::Rag(args) => commands::rag::run(&args),
+        Command::Convert(args) => commands::convert::run(&args),
+        Command::Verify(args) => commands::convert::verify(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! How things are written on a terminal.
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 
 /// Whether standard error is a terminal that wants colour.
@@ -54,4 +55,14 @@ pub(crate) fn table(out: &mut impl Write, head: &[&str], rows: &[Vec<String>]) -
     let rule: Vec<_> = widths.iter().map(|w| "-".repeat(*w)).collect();
     line(&mut rule.iter().map(String::as_str))?;
     rows.iter().try_for_each(|row| line(&mut row.iter().map(String::as_str)))
+}
+
+/// A bar of bytes on a terminal.
+pub(crate) fn bar(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template("{wide_bar} {binary_bytes}/{binary_total_bytes} {eta} {msg}")
+    {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }

@@ -222,3 +222,24 @@ fn models_are_quantized() {
     let unknown = output(&["quantize", &out, "x", "-t", "Q9"], b"");
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("Q4_K_M"));
 }
+
+#[test]
+fn models_are_converted_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.smq").display().to_string();
+    stdout(&["convert", &smollm2(), &out], b"");
+    let run = |model: &str| stdout(&["run", model, PROMPT, "-n", "8"], b"");
+    assert_eq!(run(&out), run(&smollm2()));
+    assert!(stdout(&["verify", &out], b"").contains("272 checksums met"));
+    assert!(stdout(&["verify", &smollm2()], b"").contains("272 tensors in their places"));
+    let mut bytes = std::fs::read(&out).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&out, bytes).unwrap();
+    for command in [&["verify", &out][..], &["run", &out, PROMPT, "-n", "1"]] {
+        let damaged = output(command, b"");
+        assert_eq!(damaged.status.code(), Some(1));
+        let stderr = String::from_utf8_lossy(&damaged.stderr);
+        assert!(stderr.contains("data of tensor '") && stderr.contains("checksum"), "{stderr}");
+    }
+}

@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod bench;
+pub(crate) mod convert;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod pull;

@@ -2,7 +2,6 @@
 
 use crate::error::Error;
 use crate::{interrupt, models, output};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use smallmind_runtime::container::ModelFile;
 use smallmind_runtime::quantization::{Recipe, TensorReport, quantize_model};
 use std::fs;
@@ -44,7 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         return Err(Error::Usage("the model cannot be written over itself".to_owned()));
     }
     let file = ModelFile::open(&path)?;
-    let bar = bar(file.tensors().map(|t| t.byte_len).sum());
+    let bar = output::bar(file.tensors().map(|t| t.byte_len).sum());
     let (mut rows, mut bytes) = (Vec::new(), 0);
     let mut lens = file.tensors().map(|t| t.byte_len);
     let mut progress = |tensor: TensorReport<'_>| {
@@ -71,13 +70,4 @@ fn row(tensor: &TensorReport<'_>) -> Vec<String> {
         output::size(tensor.byte_len),
         format!("{:.5}", tensor.error),
     ]
-}
-
-fn bar(bytes: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
-    match ProgressStyle::with_template("{wide_bar} {binary_bytes}/{binary_total_bytes} {eta} {msg}")
-    {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

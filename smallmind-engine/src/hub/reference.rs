@@ -48,7 +48,9 @@ impl ModelReference {
         let path = Path::new(text);
         let looks_like_a_path = path.components().count() > 1
             || path.is_absolute()
-            || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
+            || path
+                .extension()
+                .is_some_and(|e| e.eq_ignore_ascii_case("gguf") || e.eq_ignore_ascii_case("smq"));
         if path.exists() || looks_like_a_path {
             return Ok(Self::File(path.to_owned()));
         }
@@ -85,6 +87,7 @@ mod tests {
         let parse = |text: &str| ModelReference::parse(text);
         assert!(matches!(parse("smollm2-135m"), Ok(ModelReference::Catalogue(_))));
         assert!(matches!(parse("missing.gguf"), Ok(ModelReference::File(_))));
+        assert!(matches!(parse("missing.smq"), Ok(ModelReference::File(_))));
         assert!(matches!(parse("./smollm2"), Ok(ModelReference::File(_))));
         let hub = ModelReference::Hub { repository: "a/b".into(), path: "c/d.gguf".into() };
         assert_eq!(parse("hf:a/b/c/d.gguf").unwrap(), hub);

@@ -1,6 +1,7 @@
 //! A model's file, whatever its format.
 
 use super::gguf;
+use super::smq;
 use super::split;
 use super::tensor::{TensorInfo, TensorView};
 use crate::Error;
@@ -10,6 +11,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A model in one or several mapped files.
 ///
@@ -28,7 +30,7 @@ pub struct ModelFile {
     metadata: Metadata,
     tensors: Vec<TensorInfo>,
     by_name: HashMap<String, usize>,
-    pub(super) maps: Vec<Mmap>,
+    pub(super) maps: Vec<Arc<Mmap>>,
 }
 
 /// What one file of a model holds.
@@ -50,9 +52,12 @@ impl ModelFile {
         let paths = split::parts(path);
         for (index, path) in paths.iter().enumerate() {
             let map = map(path)?;
-            let part = gguf::read(path, &map, index)?;
+            let part = match smq::is_smq(&map) {
+                true => smq::read(path, &map)?,
+                false => gguf::read(path, &map, index)?,
+            };
             split::check(path, &part.metadata, index, paths.len())?;
-            maps.push(map);
+            maps.push(Arc::new(map));
             parts.push(part);
         }
         let mut parts = parts.into_iter();
@@ -100,6 +105,31 @@ impl ModelFile {
         let info = &self.tensors[*self.by_name.get(name)?];
         let data = &self.maps[info.split][info.offset as usize..][..info.byte_len as usize];
         Some(TensorView { info, data })
+    }
+
+    /// The file that a tensor's data lies in.
+    pub(crate) fn map_of(&self, tensor: &TensorInfo) -> &Arc<Mmap> {
+        &self.maps[tensor.split]
+    }
+
+    /// Checks the data of a tensor, where the file has a checksum of it, and
+    /// says whether it has.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn verify(&self, tensor: &TensorView<'_>) -> Result<bool, Error> {
+        let Some(expected) = tensor.info.checksum else { return Ok(false) };
+        let found = crc32fast::hash(tensor.data);
+        if found == expected {
+            return Ok(true);
+        }
+        Err(Error::Damaged {
+            file: self.path.clone(),
+            what: format!("data of tensor '{}'", tensor.info.name.escape_debug()),
+            offset: tensor.info.offset,
+            expected: format!("checksum {expected:08x}"),
+            found: format!("{found:08x}"),
+        })
     }
 
     /// A tensor that the model must have.

@@ -12,7 +12,7 @@
 
 use super::cursor::Cursor;
 use super::file::Part;
-use super::tensor::{Shape, TensorInfo, TensorType};
+use super::tensor::{Shape, Storage, TensorInfo, TensorType};
 use super::values::{metadata, name};
 use crate::Error;
 use smallmind_abstractions::{Metadata, MetadataValue};
@@ -92,12 +92,14 @@ fn tensor_table(c: &mut Cursor<'_>, count: usize, split: usize) -> Result<Vec<Te
             byte_len,
             offset,
             split,
+            storage: Storage::Blocks,
+            checksum: None,
         });
     }
     Ok(tensors)
 }
 
-fn shape(c: &mut Cursor<'_>, what: &str) -> Result<Shape, Error> {
+pub(super) fn shape(c: &mut Cursor<'_>, what: &str) -> Result<Shape, Error> {
     let count = c.u32(what)? as usize;
     if count > Shape::MAX_DIMS {
         return Err(c.damaged(what, "1 to 4 dimensions", count.to_string()));

@@ -9,6 +9,7 @@ mod file;
 mod gguf;
 mod release;
 mod replace;
+mod smq;
 mod split;
 mod tensor;
 mod values;
@@ -16,5 +17,6 @@ mod writer;
 
 pub use file::ModelFile;
 pub use replace::replace;
-pub use tensor::{Shape, TensorInfo, TensorType, TensorView};
+pub use smq::convert;
+pub use tensor::{Shape, Storage, TensorInfo, TensorType, TensorView};
 pub use writer::GgufWriter;

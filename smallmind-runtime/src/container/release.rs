@@ -4,6 +4,7 @@ use super::ModelFile;
 use memmap2::Mmap;
 #[cfg(unix)]
 use memmap2::UncheckedAdvice;
+use std::sync::Arc;
 
 /// No system has smaller pages; where they are larger, the system refuses.
 const PAGE: usize = 4096;
@@ -12,7 +13,7 @@ impl ModelFile {
     /// Lets the system take back the pages that lie wholly in `data`, a part of
     /// a tensor. Whoever reads them again gets them from the file again.
     pub(crate) fn release(&self, data: &[u8]) {
-        let within = |map: &&Mmap| map.as_ptr_range().contains(&data.as_ptr());
+        let within = |map: &&Arc<Mmap>| map.as_ptr_range().contains(&data.as_ptr());
         if let Some(map) = self.maps.iter().find(within) {
             let start = data.as_ptr() as usize - map.as_ptr() as usize;
             release(map, start.next_multiple_of(PAGE), (start + data.len()) / PAGE * PAGE);

@@ -183,6 +183,19 @@ pub struct TensorInfo {
     pub offset: u64,
     /// Which file of a split model holds it, from 0.
     pub split: usize,
+    /// How the data lies.
+    pub storage: Storage,
+    /// The CRC-32 of the data, in files that have it.
+    pub checksum: Option<u32>,
+}
+
+/// How the data of a tensor lies in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// In ggml's blocks, row by row.
+    Blocks,
+    /// In the panels that kernels read.
+    Panels,
 }
 
 /// A tensor and its bytes, in the mapped file.

@@ -99,11 +99,7 @@ impl<'a> GgufWriter<'a> {
         out.extend(3u32.to_le_bytes());
         out.extend((self.tensors.len() as u64).to_le_bytes());
         out.extend((self.metadata.len() as u64).to_le_bytes());
-        for (key, value) in self.metadata.iter() {
-            string(&mut out, key.as_bytes());
-            out.extend(type_id(value.value_type()).to_le_bytes());
-            write_value(&mut out, value)?;
-        }
+        write_metadata(&mut out, &self.metadata)?;
         let mut offset = 0u64;
         for (name, shape, tensor_type) in &self.tensors {
             string(&mut out, name.as_bytes());
@@ -143,9 +139,19 @@ impl<W: Write> Write for Counted<W> {
     }
 }
 
-fn string(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend((bytes.len() as u64).to_le_bytes());
     out.extend(bytes);
+}
+
+/// The keys and values, without their number.
+pub(super) fn write_metadata(out: &mut Vec<u8>, metadata: &Metadata) -> io::Result<()> {
+    for (key, value) in metadata.iter() {
+        string(out, key.as_bytes());
+        out.extend(type_id(value.value_type()).to_le_bytes());
+        write_value(out, value)?;
+    }
+    Ok(())
 }
 
 fn type_id(t: ValueType) -> u32 {

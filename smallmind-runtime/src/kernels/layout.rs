@@ -20,6 +20,9 @@ use super::generic::matmul::{Float, Half};
 use super::simd::{LANES, Simd};
 use std::marker::PhantomData;
 
+/// The number of this layout, which files of panels name. It is the same for
+/// every instruction set; whoever changes what the bytes mean counts it up.
+pub(crate) const LAYOUT: u32 = 1;
 /// Rows in a panel.
 pub(crate) const PANEL: usize = LANES;
 /// Weights along a row that are one step of a kernel.

@@ -16,8 +16,11 @@ use super::layout::{CHUNK, Codes, PANEL, Scales, array};
 use super::memory::{Arena, Region};
 use super::scalar::Scalar;
 use crate::Error;
+use memmap2::Mmap;
 use rayon::prelude::*;
 use smallmind_abstractions::CancellationToken;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Bytes of a source that are packed together.
 const SLAB: usize = 8 << 20;
@@ -39,7 +42,15 @@ pub(crate) struct PackedMatrix {
     rows: usize,
     cols: usize,
     panel_bytes: usize,
-    data: Region,
+    data: Panels,
+}
+
+/// Where panels lie.
+#[derive(Debug)]
+enum Panels {
+    Packed(Region),
+    /// Some bytes of a file.
+    Mapped(Arc<Mmap>, Range<usize>),
 }
 
 impl Format {
@@ -105,7 +116,27 @@ impl PackedMatrix {
                 })?;
             (packing.done)(source);
         }
-        Ok(Self { format, rows, cols, panel_bytes, data })
+        Ok(Self { format, rows, cols, panel_bytes, data: Panels::Packed(data) })
+    }
+
+    /// Bytes of the panels of a matrix, whose columns are whole blocks.
+    pub(crate) fn byte_len(format: Format, rows: u64, cols: u64) -> Option<u64> {
+        let units = (cols / format.unit_len() as u64).checked_mul(format.unit_bytes() as u64)?;
+        rows.div_ceil(PANEL as u64).checked_mul(units)
+    }
+
+    /// A matrix whose panels lie in a file already, from `offset` on.
+    pub(crate) fn mapped(
+        format: Format,
+        rows: usize,
+        cols: usize,
+        map: &Arc<Mmap>,
+        offset: usize,
+    ) -> Self {
+        let panel_bytes = cols / format.unit_len() * format.unit_bytes();
+        let range = offset..offset + rows.div_ceil(PANEL) * panel_bytes;
+        assert!(range.end <= map.len());
+        Self { format, rows, cols, panel_bytes, data: Panels::Mapped(Arc::clone(map), range) }
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -135,7 +166,16 @@ impl PackedMatrix {
     /// The bytes of one panel.
     #[inline]
     pub(crate) fn panel(&self, index: usize) -> &[u8] {
-        &self.data[index * self.panel_bytes..][..self.panel_bytes]
+        &self.bytes()[index * self.panel_bytes..][..self.panel_bytes]
+    }
+
+    /// The bytes of all panels, one after the other.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match &self.data {
+            Panels::Packed(data) => data,
+            Panels::Mapped(map, range) => &map[range.clone()],
+        }
     }
 
     /// One row as floats: `out` has a value for each column.

@@ -3,7 +3,7 @@
 use super::architecture::QkNorm;
 use super::config::ModelConfig;
 use crate::Error;
-use crate::container::{ModelFile, TensorType, TensorView};
+use crate::container::{ModelFile, Storage, TensorType, TensorView};
 use crate::kernels::Format;
 use crate::kernels::memory::Arena;
 use crate::kernels::pack::{PackedMatrix, Packing};
@@ -182,6 +182,11 @@ impl Loader<'_> {
                 .into(),
         })?;
         self.used.borrow_mut().insert(name.to_owned());
+        self.file.verify(&view)?;
+        if view.info.storage == Storage::Panels {
+            let (map, offset) = (self.file.map_of(view.info), view.info.offset as usize);
+            return Ok(PackedMatrix::mapped(format, rows, cols, map, offset));
+        }
         let done = |source: &[u8]| self.file.release(source);
         let packing = Packing { memory: &self.memory, done: &done, cancel: self.cancel };
         PackedMatrix::pack(format, rows, cols, view.data, packing)

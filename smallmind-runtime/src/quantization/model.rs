@@ -2,7 +2,7 @@
 
 use super::{Recipe, dequantize, quantize};
 use crate::Error;
-use crate::container::{GgufWriter, ModelFile, Shape, TensorType, TensorView, replace};
+use crate::container::{GgufWriter, ModelFile, Shape, Storage, TensorType, TensorView, replace};
 use smallmind_abstractions::{CancellationToken, MetadataValue};
 use std::io::{self, Write};
 use std::path::Path;
@@ -53,6 +53,13 @@ pub fn quantize_model(
     let mut writer = GgufWriter::new(metadata);
     let mut work = Vec::new();
     for info in model.tensors() {
+        if info.storage != Storage::Blocks {
+            return Err(Error::Unsupported {
+                file: model.path().to_owned(),
+                what: format!("tensor '{}' lies in panels", info.name.escape_debug()),
+                advice: "quantize the GGUF file it was made from".to_owned(),
+            });
+        }
         let tensor_type = recipe.tensor_type(model, info)?;
         writer.later(&info.name, info.shape, tensor_type);
         work.push((model.tensor(&info.name)?, tensor_type));
