@@ -80,6 +80,26 @@ pub struct GenerationOptions {
     /// Whether each token comes with its probability, and with how many of the
     /// most probable alternatives, at most 20.
     pub logprobs: Option<usize>,
+    /// What the text has to follow, from its first token on.
+    pub constraint: Option<Constraint>,
+}
+
+/// A language that a generated text is a sentence of, or the beginning of one
+/// where something else ends it, as [`GenerationOptions::max_tokens`] does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Constraint {
+    /// Any JSON value.
+    Json,
+    /// JSON that fits a JSON Schema.
+    JsonSchema(String),
+    /// A regular expression, which the whole text matches.
+    Regex(String),
+    /// A context-free grammar in the notation of Lark, as `llguidance` reads
+    /// it; its rule `start` is the text.
+    Lark(String),
+    /// A context-free grammar in llama.cpp's notation, GBNF; its rule `root`
+    /// is the text.
+    Gbnf(String),
 }
 
 /// Why a generation ended.

@@ -29,8 +29,8 @@ pub use cancellation::{CancelCause, CancellationToken, Cancelled};
 pub use diagnostics::{Diagnostic, ReasonCode, Severity};
 pub use error::Error;
 pub use generation::{
-    FinishReason, GenerationEvent, GenerationOptions, GenerationRequest, GenerationResult, Prompt,
-    Timings, Usage,
+    Constraint, FinishReason, GenerationEvent, GenerationOptions, GenerationRequest,
+    GenerationResult, Prompt, Timings, Usage,
 };
 pub use memory::PoolStats;
 pub use metadata::{FromMetadata, Metadata, MetadataArray, MetadataValue, StringTable, ValueType};

@@ -1,6 +1,7 @@
 //! The `smallmind` command: language models on a CPU, from a terminal.
 
 mod commands;
+mod constraint;
 mod error;
 mod interrupt;
 mod models;

@@ -98,3 +98,25 @@ fn options_out_of_range_are_refused() {
         assert!(stderr.contains(named), "{stderr}");
     }
 }
+
+#[test]
+fn texts_follow_schemas_grammars_and_regular_expressions() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let schema = file("schema.json", r#"{"enum": [{"city": "Paris"}, {"city": "Rome"}]}"#);
+    let lark = file("grammar.lark", r#"start: "Paris" | "Rome""#);
+    let gbnf = file("grammar.gbnf", r#"root ::= "Pa" "ris" | "Rome""#);
+    let text = |args: &[&str]| json(args)["text"].as_str().unwrap().to_owned();
+    assert_eq!(text(&["--json-schema", &schema]), r#"{"city": "Paris"}"#);
+    assert!(["Paris", "Rome"].contains(&text(&["--grammar", &lark]).as_str()));
+    assert!(["Paris", "Rome"].contains(&text(&["--grammar", &gbnf]).as_str()));
+    assert_eq!(text(&["--regex", "[0-9]{3}"]).len(), 3);
+    let unknown = file("unknown.json", r#"{"not": {}}"#);
+    let refused = run(&["--json-schema", &unknown]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("not supported: [\"not\"]"));
+}

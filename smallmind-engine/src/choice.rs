@@ -3,6 +3,7 @@
 use crate::{Engine, Error};
 use smallmind_abstractions::{GenerationOptions, TokenId, TokenLogprobs};
 use smallmind_runtime::{Error as RuntimeError, Sampler, logprobs};
+use std::fmt::Debug;
 
 /// The most alternatives that are told for each token.
 const MAX_LOGPROBS: usize = 20;
@@ -13,6 +14,19 @@ pub(crate) struct Choice {
     sampler: Sampler,
     /// How many alternatives are told, where any are.
     logprobs: Option<usize>,
+    mask: Option<Box<dyn Mask>>,
+}
+
+/// What rules out tokens before one is chosen.
+pub(crate) trait Mask: Debug + Send {
+    /// A bit for each token that may come next, the lowest first.
+    fn allowed(&mut self) -> Result<&[u32], Error>;
+
+    /// Takes note of the token chosen.
+    fn accept(&mut self, id: TokenId) -> Result<(), Error>;
+
+    /// Whether nothing may follow.
+    fn is_complete(&self) -> bool;
 }
 
 /// A token, and how probable it was where that was asked for.
@@ -39,13 +53,26 @@ impl Choice {
         }
         let mut sampler = Sampler::new(sampling)?;
         prompt.iter().for_each(|&id| sampler.accept(id));
-        Ok(Self { sampler, logprobs: options.logprobs })
+        let mask = options.constraint.as_ref().map(|constraint| engine.mask(constraint));
+        Ok(Self { sampler, logprobs: options.logprobs, mask: mask.transpose()? })
     }
 
     /// Chooses a token from a row of logits; it counts as part of the text.
     pub(crate) fn choose(&mut self, logits: &[f32]) -> Result<Chosen, Error> {
-        let id = self.sampler.sample(logits)?;
+        let id = match &mut self.mask {
+            None => self.sampler.sample(logits)?,
+            Some(mask) => {
+                let id = self.sampler.sample_allowed(logits, mask.allowed()?)?;
+                mask.accept(id)?;
+                id
+            }
+        };
         self.sampler.accept(id);
         Ok(Chosen { id, logprobs: self.logprobs.map(|top| logprobs(logits, id, top)) })
+    }
+
+    /// Whether nothing may follow the tokens chosen.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.mask.as_ref().is_some_and(|mask| mask.is_complete())
     }
 }

@@ -1,12 +1,17 @@
 //! A model and its tokenizer, loaded once and shared.
 
+use crate::choice::Mask;
 use crate::{Error, InferenceSession, SessionOptions};
-use smallmind_abstractions::{CancellationToken, DecodeOptions, Metadata, TokenId, Tokenizer};
+use smallmind_abstractions::{
+    CancellationToken, Constraint, DecodeOptions, Metadata, TokenId, Tokenizer,
+};
 use smallmind_runtime::container::ModelFile;
 use smallmind_runtime::{LoadOptions, Model, Precision};
 use smallmind_tokenizers::GgufTokenizerFactory;
 use std::path::Path;
 use std::sync::Arc;
+#[cfg(feature = "constrained")]
+use {crate::constrained::Grammars, std::sync::OnceLock};
 
 /// How an [`Engine`] is loaded.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +46,8 @@ struct Shared {
     metadata: Metadata,
     tokenizer: Arc<dyn Tokenizer>,
     model: Model,
+    #[cfg(feature = "constrained")]
+    grammars: OnceLock<Grammars>,
 }
 
 impl Engine {
@@ -64,7 +71,14 @@ impl Engine {
             return Err(Error::VocabularyMismatch { tokens, embeddings });
         }
         let metadata = file.metadata().clone();
-        Ok(Self { shared: Arc::new(Shared { metadata, tokenizer, model }) })
+        let shared = Shared {
+            metadata,
+            tokenizer,
+            model,
+            #[cfg(feature = "constrained")]
+            grammars: OnceLock::new(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The metadata of the file.
@@ -80,6 +94,26 @@ impl Engine {
     /// The model.
     pub fn model(&self) -> &Model {
         &self.shared.model
+    }
+
+    /// What holds a text to `constraint`.
+    #[cfg(feature = "constrained")]
+    pub(crate) fn mask(&self, constraint: &Constraint) -> Result<Box<dyn Mask>, Error> {
+        let grammars = match self.shared.grammars.get() {
+            Some(grammars) => grammars,
+            None => {
+                let grammars = Grammars::new(&self.shared.tokenizer)?;
+                self.shared.grammars.get_or_init(|| grammars)
+            }
+        };
+        Ok(Box::new(grammars.begin(constraint)?))
+    }
+
+    /// Says which feature would hold a text to a constraint.
+    #[cfg(not(feature = "constrained"))]
+    pub(crate) fn mask(&self, _: &Constraint) -> Result<Box<dyn Mask>, Error> {
+        let reason = "smallmind-engine was built without its feature 'constrained'".to_owned();
+        Err(Error::Constraint { reason })
     }
 
     /// The tokens whose text has one of `texts` in it, for

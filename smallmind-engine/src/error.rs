@@ -66,6 +66,28 @@ pub enum Error {
         /// What is needed beyond that.
         wanted: String,
     },
+    /// A constraint that cannot be followed.
+    #[error("the constraint cannot be followed: {reason}")]
+    Constraint {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A JSON Schema with keywords that are not known.
+    #[error("not supported: {keywords}; leave these keywords out of the schema")]
+    UnsupportedKeyword {
+        /// The keywords.
+        keywords: String,
+    },
+    /// A text that is not of the type asked for, since something ended it
+    /// early.
+    #[cfg(feature = "constrained")]
+    #[error("the text is not of the type asked for: {reason}; it ended by {}", partial.finish_reason.as_str())]
+    NotTheType {
+        /// What is wrong with it.
+        reason: String,
+        /// What was generated.
+        partial: Box<GenerationResult>,
+    },
     /// The caller cancelled.
     #[error("cancelled after {} tokens", partial.tokens.len())]
     Cancelled {

@@ -201,6 +201,9 @@ impl<'s> Generation<'s> {
         if self.stop.is_some() {
             return Ok(Step::End(FinishReason::StopSequence));
         }
+        if self.choice.is_complete() {
+            return Ok(Step::End(FinishReason::EndOfGeneration));
+        }
         if self.tokens.len() >= self.max_tokens {
             return Ok(Step::End(FinishReason::MaxTokens));
         }

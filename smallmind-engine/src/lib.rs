@@ -15,6 +15,8 @@
 
 pub mod budget;
 mod choice;
+#[cfg(feature = "constrained")]
+mod constrained;
 mod engine;
 mod error;
 mod generation;

@@ -1,5 +1,6 @@
 //! `smallmind run`.
 
+use crate::constraint::ConstraintArgs;
 use crate::error::Error;
 use crate::sampling::SamplingArgs;
 use crate::tokenizer::TokenizerArgs;
@@ -50,6 +51,8 @@ pub(crate) struct Args {
     /// End where TEXT appears; may be given again.
     #[arg(short = 'r', long, visible_alias = "reverse-prompt", value_name = "TEXT")]
     stop: Vec<String>,
+    #[command(flatten)]
+    constraint: ConstraintArgs,
     /// Generate N completions, with one seed after the other.
     #[arg(long, value_name = "N", default_value_t = 1)]
     completions: usize,
@@ -157,6 +160,7 @@ fn options(args: &Args, engine: &Engine) -> Result<GenerationOptions, Error> {
         ignore_eos: args.ignore_eos,
         echo: args.echo,
         logprobs: args.logprobs,
+        constraint: args.constraint.constraint()?,
         ..Default::default()
     })
 }
