@@ -28,6 +28,7 @@ mod bm25;
 mod document;
 mod error;
 pub mod eval;
+pub mod ingest;
 mod store;
 
 pub use analysis::{Analyzer, Language};

@@ -2,9 +2,10 @@
 //! before anything is ranked or counted.
 
 use super::Store;
-use crate::{Error, Passage};
+use crate::{Error, Fingerprint, Passage};
 use rusqlite::{Row, params};
 use smallmind_abstractions::{Access, CancellationToken, ChunkId, Hit};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// How much a store holds.
@@ -88,6 +89,21 @@ impl Store {
                     .extend(query.query_map(params![held, chunk.0], passage)?.next().transpose()?);
             }
             Ok(passages)
+        })
+    }
+
+    /// The state in which each source was read last.
+    pub(crate) fn fingerprints(
+        &self,
+        cancel: &CancellationToken,
+    ) -> Result<HashMap<String, Fingerprint>, Error> {
+        const ALL: &str = "SELECT source, size, modified, hash FROM documents";
+        let print = |row: &Row<'_>| {
+            let size = row.get::<_, i64>(1)?.unsigned_abs();
+            Ok((row.get(0)?, Fingerprint { size, modified: row.get(2)?, hash: row.get(3)? }))
+        };
+        self.read(cancel, |connection| {
+            connection.prepare_cached(ALL)?.query_map([], print)?.collect()
         })
     }
 

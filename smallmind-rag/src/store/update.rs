@@ -1,7 +1,7 @@
 //! Writing: all of an update, or nothing.
 
 use super::{PATIENCE, Store, failure, is_busy, unwatch, watch};
-use crate::{Analyzer, Chunk, Document, Error, Stage};
+use crate::{Analyzer, Chunk, Document, Error, Fingerprint, Stage};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use smallmind_abstractions::CancellationToken;
 
@@ -92,6 +92,14 @@ impl Update<'_> {
                 .execute([source])
         };
         Ok(delete().map_err(|e| self.failure(e))? > 0)
+    }
+
+    /// Keeps a document whose file was touched, and not changed.
+    pub(crate) fn touch(&mut self, source: &str, print: &Fingerprint) -> Result<(), Error> {
+        const TOUCH: &str = "UPDATE documents SET modified = ?2 WHERE source = ?1";
+        let touch =
+            || self.transaction.prepare_cached(TOUCH)?.execute(params![source, print.modified]);
+        touch().map(drop).map_err(|e| self.failure(e))
     }
 
     fn insert_document(&self, document: &Document) -> rusqlite::Result<i64> {

@@ -85,7 +85,7 @@ fn row(measurement: &Measurement) -> Vec<String> {
     [vec![measurement.retriever.clone()], metrics.to_vec(), latency.to_vec()].concat()
 }
 
-fn language(code: &str) -> Result<Language, String> {
+pub(super) fn language(code: &str) -> Result<Language, String> {
     let codes = || Language::ALL.iter().map(|l| l.code()).collect::<Vec<_>>().join(", ");
     Language::from_code(code).ok_or_else(|| format!("known are {}", codes()))
 }

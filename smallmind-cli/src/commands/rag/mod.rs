@@ -1,6 +1,9 @@
 //! `smallmind rag`: search in documents.
 
+mod add;
 mod eval;
+mod search;
+mod status;
 
 use crate::error::Error;
 use crate::interrupt;
@@ -14,12 +17,18 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Add(add::Args),
+    Search(search::Args),
+    Status(status::Args),
     Eval(eval::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let cancel = interrupt::token();
     match &args.command {
+        Command::Add(args) => add::run(args, &cancel),
+        Command::Search(args) => search::run(args, &cancel),
+        Command::Status(args) => status::run(args, &cancel),
         Command::Eval(args) => eval::run(args, &cancel),
     }
 }

@@ -1,0 +1,54 @@
+//! `smallmind rag add`.
+
+use super::eval::language;
+use crate::error::Error;
+use crate::output::note;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use smallmind_abstractions::CancellationToken;
+use smallmind_rag::ingest::{Event, ingest};
+use smallmind_rag::{Language, Store};
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+
+/// Brings a store up to date with files and folders.
+///
+/// Unchanged files cost a stat; what is gone from the folders is removed.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Files and folders of text; ignore files are respected.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// The file of the store; made where there is none.
+    #[arg(long)]
+    store: PathBuf,
+    /// The language of the documents, as an ISO 639-1 code, or 'any'.
+    #[arg(long, default_value = "en", value_parser = language)]
+    language: Language,
+}
+
+pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> {
+    let store = Store::open(&args.store, args.language, cancel)?;
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let [mut added, mut chunks, mut unchanged, mut removed, mut skipped] = [0; 5];
+    let mut progress = |event| {
+        bar.inc(1);
+        match event {
+            Event::Added(_, n) => (added, chunks) = (added + 1, chunks + n),
+            Event::Unchanged(_) => unchanged += 1,
+            Event::Removed(_) => removed += 1,
+            Event::Skipped(path, reason) => {
+                skipped += 1;
+                bar.suspend(|| note(&format!("skipped {}: {reason}", path.display())));
+            }
+            _ => {}
+        }
+    };
+    let result = ingest(&store, &args.paths, &mut progress, cancel);
+    bar.finish_and_clear();
+    result?;
+    writeln!(
+        stdout(),
+        "{added} files added as {chunks} chunks, {unchanged} unchanged, {removed} removed, {skipped} skipped"
+    )?;
+    Ok(())
+}
