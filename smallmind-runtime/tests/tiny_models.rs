@@ -95,6 +95,20 @@ fn every_architecture_gives_the_same_bits_however_it_is_run() {
 }
 
 #[test]
+fn contexts_of_phi3_end_at_its_window() {
+    let mut gguf = tiny_model("phi3");
+    gguf.set("phi3.attention.sliding_window", 40u32.into());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, gguf.bytes()).unwrap();
+    let file = ModelFile::open(file.path()).unwrap();
+    let never = CancellationToken::new();
+    let model = Model::load(&file, &LoadOptions::default(), &never).unwrap();
+    assert!(model.new_context(40).is_ok());
+    let error = model.new_context(41).unwrap_err().to_string();
+    assert!(error.contains("40") && error.contains("41"), "{error}");
+}
+
+#[test]
 fn logits_of_quantized_models_are_near_those_of_their_weights() {
     for kind in QUANTIZED {
         let (differences, size) = differences(&format!("llama-{kind}"), |_| {});
@@ -109,7 +123,7 @@ fn logits_of_quantized_models_are_near_those_of_their_weights() {
 /// one, they are far from the reference.
 #[test]
 fn every_number_of_the_metadata_counts() {
-    let numbers: [(&str, &str, Value); 32] = [
+    let numbers: [(&str, &str, Value); 35] = [
         ("llama", "llama.attention.layer_norm_rms_epsilon", 2e-4f32.into()),
         ("llama", "llama.rope.freq_base", 20_000f32.into()),
         ("llama-linear-rope", "llama.rope.scaling.factor", 5f32.into()),
@@ -141,7 +155,10 @@ fn every_number_of_the_metadata_counts() {
         ("granite", "granite.embedding_scale", 2f32.into()),
         ("granite", "granite.residual_scale", 1f32.into()),
         ("granite", "granite.logit_scale", 1f32.into()),
+        ("granite-untrained-rope", "granite.rope.scaling.finetuned", true.into()),
         ("smollm3", "smollm3.rope.freq_base", 1e4f32.into()),
+        ("phi3", "phi3.rope.dimension_count", 14u32.into()),
+        ("phi3-partial-rope", "phi3.rope.dimension_count", 16u32.into()),
     ];
     for (name, key, value) in numbers {
         let worst = worst(&differences(name, |gguf| gguf.set(key, value)).0);

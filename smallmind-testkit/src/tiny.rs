@@ -59,6 +59,8 @@ struct Spec {
     pre_norms: bool,
     post_norms: bool,
     rope_factors: bool,
+    /// Queries, keys and values in one tensor, and gate and up in another.
+    fused: bool,
     /// Of matrices; F32 where `None`.
     quantization: Option<&'static Quantization>,
 }
@@ -78,6 +80,7 @@ const LLAMA: Spec = Spec {
     pre_norms: true,
     post_norms: false,
     rope_factors: false,
+    fused: false,
     quantization: None,
 };
 const QWEN2: Spec = Spec { architecture: "qwen2", bias: true, tied: true, ..LLAMA };
@@ -104,6 +107,7 @@ const OLMO2: Spec = Spec {
 };
 const GRANITE: Spec = Spec { architecture: "granite", tied: true, ..LLAMA };
 const SMOLLM3: Spec = Spec { architecture: "smollm3", layers: 5, tied: true, ..LLAMA };
+const PHI3: Spec = Spec { architecture: "phi3", fused: true, ..LLAMA };
 
 /// The names of the models in F32, for [`tiny_model`].
 pub fn tiny_model_names() -> &'static [&'static str] {
@@ -124,7 +128,10 @@ pub fn tiny_model_names() -> &'static [&'static str] {
         "olmo2",
         "olmo2-window",
         "granite",
+        "granite-untrained-rope",
         "smollm3",
+        "phi3",
+        "phi3-partial-rope",
     ]
 }
 
@@ -202,7 +209,22 @@ pub fn tiny_model(name: &str) -> Gguf {
                 ("granite.logit_scale", 0.75f32.into()),
             ],
         ),
+        "granite-untrained-rope" => build(
+            Spec { tied: false, ..GRANITE },
+            name,
+            &[
+                ("granite.logit_scale", 1f32.into()),
+                ("granite.rope.scaling.finetuned", false.into()),
+            ],
+        ),
         "smollm3" => build(SMOLLM3, name, &[("smollm3.rope.freq_base", 5e6f32.into())]),
+        // llama.cpp wants more tokens of models whose name has a "phi3".
+        "phi3" => build(PHI3, name, &[("general.name", "tiny".into())]),
+        "phi3-partial-rope" => build(
+            Spec { tied: true, ..PHI3 },
+            name,
+            &[("general.name", "tiny".into()), ("phi3.rope.dimension_count", 12u32.into())],
+        ),
         _ => {
             let kind = name.strip_prefix("llama-").unwrap_or_default();
             let quantization = QUANTIZATIONS.iter().find(|q| q.name == kind);
@@ -276,7 +298,9 @@ impl Weights<'_> {
         if self.spec.pre_norms {
             self.norm(&name("attn_norm"), length, 1.0);
         }
-        for (part, rows) in [("attn_q", queries), ("attn_k", keys), ("attn_v", keys)] {
+        let parts = [("attn_q", queries), ("attn_k", keys), ("attn_v", keys)];
+        let fused = [("attn_qkv", queries + 2 * keys)];
+        for &(part, rows) in if self.spec.fused { &fused[..] } else { &parts } {
             self.matrix(&name(part), length, rows, 1.0);
             if self.spec.bias {
                 let bias = self.random_floats(rows, 0.5);
@@ -292,8 +316,12 @@ impl Weights<'_> {
         if self.spec.pre_norms {
             self.norm(&name("ffn_norm"), length, 1.0);
         }
-        self.matrix(&name("ffn_gate"), length, inner, 1.0);
-        self.matrix(&name("ffn_up"), length, inner, 1.0);
+        if self.spec.fused {
+            self.matrix(&name("ffn_up"), length, 2 * inner, 1.0);
+        } else {
+            self.matrix(&name("ffn_gate"), length, inner, 1.0);
+            self.matrix(&name("ffn_up"), length, inner, 1.0);
+        }
         self.matrix(&name("ffn_down"), inner, length, 1.0);
         if self.spec.post_norms {
             // All layers together add about as much as there was.

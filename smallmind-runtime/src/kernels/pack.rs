@@ -125,18 +125,22 @@ impl PackedMatrix {
         rows.div_ceil(PANEL as u64).checked_mul(units)
     }
 
-    /// A matrix whose panels lie in a file already, from `offset` on.
+    /// Some rows of a matrix whose panels lie in a file already, from `offset`
+    /// on; `None` where the first of them begins no panel.
     pub(crate) fn mapped(
         format: Format,
-        rows: usize,
+        rows: Range<usize>,
         cols: usize,
         map: &Arc<Mmap>,
         offset: usize,
-    ) -> Self {
+    ) -> Option<Self> {
         let panel_bytes = cols / format.unit_len() * format.unit_bytes();
-        let range = offset..offset + rows.div_ceil(PANEL) * panel_bytes;
+        let start = offset + rows.start / PANEL * panel_bytes;
+        let range = start..start + rows.len().div_ceil(PANEL) * panel_bytes;
         assert!(range.end <= map.len());
-        Self { format, rows, cols, panel_bytes, data: Panels::Mapped(Arc::clone(map), range) }
+        let data = Panels::Mapped(Arc::clone(map), range);
+        let matrix = Self { format, rows: rows.len(), cols, panel_bytes, data };
+        rows.start.is_multiple_of(PANEL).then_some(matrix)
     }
 
     pub(crate) fn format(&self) -> Format {

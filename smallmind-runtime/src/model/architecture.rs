@@ -30,6 +30,12 @@ pub(crate) struct Architecture {
     pub(super) window: Option<Window>,
     /// Of how many layers one has no positions.
     pub(super) no_rope_step: Option<usize>,
+    /// Gate and up of the feed-forward layer in one tensor.
+    pub(super) fused_gate: bool,
+    /// Whether RoPE may leave the last values of a head alone.
+    pub(super) partial_rope: bool,
+    /// Contexts end at the window, beyond which implementations differ.
+    pub(super) ends_at_window: bool,
     /// Whether a file may divide the frequencies of RoPE by factors.
     pub(super) rope_factors: bool,
     /// What attention scores and logits are soft-capped at by default.
@@ -61,6 +67,9 @@ const LLAMA: Architecture = Architecture {
     scaled_embeddings: false,
     window: None,
     no_rope_step: None,
+    fused_gate: false,
+    partial_rope: false,
+    ends_at_window: false,
     rope_factors: true,
     caps: [0.0; 2],
     reads: &[],
@@ -83,7 +92,7 @@ const GEMMA3: Architecture = Architecture {
 };
 
 /// Source: the model definitions of llama.cpp (`src/models`).
-pub(super) const ARCHITECTURES: [Architecture; 8] = [
+pub(super) const ARCHITECTURES: [Architecture; 9] = [
     LLAMA,
     QWEN2,
     Architecture { name: "qwen3", qk_norm: QkNorm::Head, ..QWEN2 },
@@ -111,8 +120,22 @@ pub(super) const ARCHITECTURES: [Architecture; 8] = [
     },
     Architecture {
         name: "granite",
-        reads: &["attention.scale", "embedding_scale", "residual_scale", "logit_scale"],
+        reads: &[
+            "attention.scale",
+            "embedding_scale",
+            "residual_scale",
+            "logit_scale",
+            "rope.scaling.finetuned",
+        ],
         ..LLAMA
     },
     Architecture { name: "smollm3", no_rope_step: Some(4), rope_factors: false, ..LLAMA },
+    Architecture {
+        name: "phi3",
+        fused_gate: true,
+        partial_rope: true,
+        ends_at_window: true,
+        reads: &["attention.sliding_window"],
+        ..QWEN2
+    },
 ];

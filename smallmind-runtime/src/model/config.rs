@@ -6,6 +6,8 @@ use crate::kernels::attention::Heads;
 use crate::kernels::{Gate, RopePairs};
 use smallmind_abstractions::{Error as MetadataError, Metadata, MetadataValue};
 
+const WINDOW: &str = "attention.sliding_window";
+
 /// Larger numbers are damage: no model comes near them, and memory is taken by
 /// them before all tensors have been seen.
 const MAX_BLOCKS: usize = 1024;
@@ -68,6 +70,8 @@ pub struct ModelConfig {
     pub(crate) gate: Gate,
     pub(crate) qk_norm: QkNorm,
     pub(crate) pre_norms: bool,
+    /// Gate and up of the feed-forward layer in one tensor.
+    pub(crate) fused_gate: bool,
     pub(crate) post_norms: bool,
     pub(crate) embedding_scale: f32,
     /// What is added to the hidden state is multiplied by it.
@@ -159,13 +163,13 @@ impl ModelConfig {
         refuse_unsupported(&keys, architecture)?;
         let embedding_length = keys.length("embedding_length", MAX_LENGTH)?;
         let heads = heads(&keys, embedding_length)?;
-        let rope_dims = heads.dim;
-        if !rope_dims.is_multiple_of(2) {
-            let expected = "an even number, for RoPE turns pairs".to_owned();
-            return Err(keys.wrong("attention.key_length", expected, rope_dims));
-        }
-        let context_length = keys.length("context_length", usize::MAX / 2)?;
-        let rope = rope(&keys, context_length)?;
+        let rope_dims = rope_dims(&keys, architecture, heads.dim)?;
+        let trained_length = keys.length("context_length", usize::MAX / 2)?;
+        let most = match architecture.ends_at_window {
+            true => keys.optional_length(WINDOW, usize::MAX)?.unwrap_or(usize::MAX),
+            false => usize::MAX,
+        };
+        let rope = rope(&keys, trained_length)?;
         let (sliding_window, rope_local) = window(&keys, architecture, rope)?;
         let block_count = keys.length("block_count", MAX_BLOCKS)?;
         // The ones that scale by another length than the head's.
@@ -175,7 +179,7 @@ impl ModelConfig {
         };
         Ok(Self {
             architecture: architecture.name,
-            context_length,
+            context_length: trained_length.min(most),
             vocab_size,
             embedding_length,
             block_count,
@@ -206,7 +210,8 @@ impl ModelConfig {
             attention_scale: keys
                 .scale("attention.scale")?
                 .unwrap_or_else(|| 1.0 / (scale_by as f32).sqrt()),
-            no_rope_step: architecture.no_rope_step,
+            no_rope_step: no_rope_step(&keys, architecture)?,
+            fused_gate: architecture.fused_gate,
             window_pattern: window_pattern(&keys, architecture)?,
         })
     }
@@ -254,7 +259,6 @@ fn heads(keys: &Keys<'_>, embedding_length: usize) -> Result<Heads, Error> {
         "attention.value_length",
         "attention.key_length_swa",
         "attention.value_length_swa",
-        "rope.dimension_count",
         "rope.dimension_count_swa",
     ] {
         match keys.optional_length(name, MAX_LENGTH)? {
@@ -265,6 +269,32 @@ fn heads(keys: &Keys<'_>, embedding_length: usize) -> Result<Heads, Error> {
         }
     }
     Ok(Heads { query, kv, dim })
+}
+
+/// How many values of a head RoPE rotates.
+fn rope_dims(keys: &Keys<'_>, architecture: Architecture, head: usize) -> Result<usize, Error> {
+    const NAME: &str = "rope.dimension_count";
+    let dims = keys.optional_length(NAME, MAX_LENGTH)?.unwrap_or(head);
+    if dims > head || (dims < head && !architecture.partial_rope) {
+        return Err(keys.wrong(NAME, format!("{head}, the size of a head"), dims));
+    }
+    if !dims.is_multiple_of(2) {
+        let name = if dims == head { "attention.key_length" } else { NAME };
+        let expected = "an even number, for RoPE turns pairs".to_owned();
+        return Err(keys.wrong(name, expected, dims));
+    }
+    Ok(dims)
+}
+
+/// Of how many layers one has no positions: each, where a file says that none
+/// were trained.
+fn no_rope_step(keys: &Keys<'_>, architecture: Architecture) -> Result<Option<usize>, Error> {
+    const NAME: &str = "rope.scaling.finetuned";
+    if architecture.reads.contains(&NAME) {
+        let trained: Option<bool> = keys.metadata.get_optional(&keys.key(NAME))?;
+        return Ok((trained == Some(false)).then_some(1));
+    }
+    Ok(architecture.no_rope_step)
 }
 
 /// Keys of llama.cpp that change what a model computes, in ways that few of
@@ -355,7 +385,7 @@ fn window(
     rope: Rope,
 ) -> Result<(Option<usize>, Rope), Error> {
     let Some(window) = architecture.window else { return Ok((None, rope)) };
-    let found = keys.metadata.get_optional::<usize>(&keys.key("attention.sliding_window"))?;
+    let found: Option<usize> = keys.metadata.get_optional(&keys.key(WINDOW))?;
     let base = window.rope_base.unwrap_or(rope.base);
     let base = keys.positive("rope.freq_base_swa", Some(base))?;
     let plain = Rope { base, scale: 1.0, yarn: None, magnitude: 1.0 };

@@ -10,6 +10,7 @@ use crate::kernels::pack::{PackedMatrix, Packing};
 use smallmind_abstractions::CancellationToken;
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::ops::Range;
 
 /// The weights of a model.
 #[derive(Debug)]
@@ -111,12 +112,22 @@ impl Loader<'_> {
             |part: &str, cols, rows| self.matrix(&name(&format!("{part}.weight")), cols, rows);
         let vector = |part: &str, len| self.vector(&name(&format!("{part}.weight")), len);
         let when = |wanted: bool, part: &str, len| wanted.then(|| vector(part, len)).transpose();
-        let linear = |part: &str, cols, rows| -> Result<Linear, Error> {
-            let bias = name(&format!("{part}.bias"));
-            Ok(Linear {
-                weights: matrix(part, cols, rows)?,
-                bias: self.optional(&bias, |n| self.vector(n, rows))?,
-            })
+        let linear = |part: &str, cols, rows| self.linear(&name(part), cols, rows, 0..rows);
+        let [query, key, value] = if self.file.find_tensor(&name("attn_qkv.weight")).is_some() {
+            self.stacked(&name("attn_qkv"), length, [queries, keys, keys])?
+        } else {
+            [
+                linear("attn_q", length, queries)?,
+                linear("attn_k", length, keys)?,
+                linear("attn_v", length, keys)?,
+            ]
+        };
+        let [gate, up] = if config.fused_gate {
+            let (part, total) = (name("ffn_up.weight"), 2 * inner);
+            let half = |rows| self.pack(&part, length, total, rows, format!("[{length}, {total}]"));
+            [half(0..inner)?, half(inner..total)?]
+        } else {
+            [matrix("ffn_gate", length, inner)?, matrix("ffn_up", length, inner)?]
         };
         let qk_norm = |part: &str, row: usize| match config.qk_norm {
             QkNorm::None => Ok(None),
@@ -125,16 +136,16 @@ impl Loader<'_> {
         };
         Ok(Layer {
             attention_norm: when(config.pre_norms, "attn_norm", length)?,
-            query: linear("attn_q", length, queries)?,
-            key: linear("attn_k", length, keys)?,
-            value: linear("attn_v", length, keys)?,
+            query,
+            key,
+            value,
             query_norm: qk_norm("attn_q_norm", queries)?,
             key_norm: qk_norm("attn_k_norm", keys)?,
             attention_output: linear("attn_output", queries, length)?,
             attention_post_norm: when(config.post_norms, "post_attention_norm", length)?,
             feed_forward_norm: when(config.pre_norms, "ffn_norm", length)?,
-            gate: matrix("ffn_gate", length, inner)?,
-            up: matrix("ffn_up", length, inner)?,
+            gate,
+            up,
             down: linear("ffn_down", inner, length)?,
             feed_forward_post_norm: when(config.post_norms, "post_ffw_norm", length)?,
         })
@@ -148,29 +159,64 @@ impl Loader<'_> {
         self.file.find_tensor(name).map(|_| load(name)).transpose()
     }
 
+    /// Some of the `total` rows of a matrix, and their bias where there is one.
+    fn linear(
+        &self,
+        name: &str,
+        cols: usize,
+        total: usize,
+        rows: Range<usize>,
+    ) -> Result<Linear, Error> {
+        let shape = format!("[{cols}, {total}]");
+        let bias = format!("{name}.bias");
+        Ok(Linear {
+            weights: self.pack(&format!("{name}.weight"), cols, total, rows.clone(), shape)?,
+            bias: self.optional(&bias, |n| Ok(self.vector(n, total)?[rows].to_vec()))?,
+        })
+    }
+
+    /// The parts of a matrix that holds several, one above the other.
+    fn stacked<const N: usize>(
+        &self,
+        name: &str,
+        cols: usize,
+        rows: [usize; N],
+    ) -> Result<[Linear; N], Error> {
+        let total = rows.iter().sum();
+        let mut parts = Vec::with_capacity(N);
+        let mut from = 0;
+        for count in rows {
+            parts.push(self.linear(name, cols, total, from..from + count)?);
+            from += count;
+        }
+        Ok(parts.try_into().unwrap_or_else(|_| unreachable!("a part for each count")))
+    }
+
     fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
-        let packed = self.pack(name, len, 1, format!("[{len}]"))?;
+        let packed = self.pack(name, len, 1, 0..1, format!("[{len}]"))?;
         let mut out = vec![0.0; len];
         packed.dequantize_row(0, &mut out);
         Ok(out)
     }
 
     fn matrix(&self, name: &str, cols: usize, rows: usize) -> Result<PackedMatrix, Error> {
-        self.pack(name, cols, rows, format!("[{cols}, {rows}]"))
+        self.pack(name, cols, rows, 0..rows, format!("[{cols}, {rows}]"))
     }
 
+    /// Some of the `total` rows of a tensor.
     fn pack(
         &self,
         name: &str,
         cols: usize,
-        rows: usize,
+        total: usize,
+        rows: Range<usize>,
         shape: String,
     ) -> Result<PackedMatrix, Error> {
         self.cancel.check()?;
         let view = self.file.tensor(name)?;
         let found = view.info.shape;
         let right =
-            found.dims()[0] == cols as u64 && found.elements() == Some((cols * rows) as u64);
+            found.dims()[0] == cols as u64 && found.elements() == Some((cols * total) as u64);
         if !right || format!("{found}") != shape {
             return Err(wrong_shape(self.file, &view, shape));
         }
@@ -185,11 +231,18 @@ impl Loader<'_> {
         self.file.verify(&view)?;
         if view.info.storage == Storage::Panels {
             let (map, offset) = (self.file.map_of(view.info), view.info.offset as usize);
-            return Ok(PackedMatrix::mapped(format, rows, cols, map, offset));
+            let mapped = PackedMatrix::mapped(format, rows, cols, map, offset);
+            return mapped.ok_or_else(|| Error::Unsupported {
+                file: self.file.path().to_owned(),
+                what: format!("panels of tensor '{name}' hold rows of two parts"),
+                advice: "use the GGUF file".to_owned(),
+            });
         }
         let done = |source: &[u8]| self.file.release(source);
         let packing = Packing { memory: &self.memory, done: &done, cancel: self.cancel };
-        PackedMatrix::pack(format, rows, cols, view.data, packing)
+        let row = view.data.len() / total;
+        let data = &view.data[rows.start * row..rows.end * row];
+        PackedMatrix::pack(format, rows.len(), cols, data, packing)
     }
 
     /// A tensor that nothing reads means that the model is more than what is
