@@ -24,6 +24,8 @@ const DEPTH: usize = 256;
 const PANELS: usize = 12;
 /// Panels that are not worth packing A ahead for.
 const FEW: usize = 4;
+/// Tiles that do not pay for a large block of B.
+const FEW_TILES: usize = 2;
 /// Values of A that are packed at a time.
 const MOST: usize = 1 << 22;
 /// Tasks for each thread, so that a slow one delays no other.
@@ -110,7 +112,9 @@ impl<'a> Plan<'a> {
         let [tiles, panels] = [a.rows().div_ceil(tile[0]), b.cols().div_ceil(tile[1] * LANES)];
         let work = a.rows().saturating_mul(b.cols()).saturating_mul(a.cols());
         let wanted = (work / TASK).clamp(1, threads * TASKS);
-        let width = panels.div_ceil(wanted).clamp(1, PANELS);
+        // What few tiles read is best still in the first cache.
+        let most = if tiles <= FEW_TILES { 1 } else { PANELS };
+        let width = panels.div_ceil(wanted).clamp(1, most);
         let width = if panels <= FEW && tiles >= wanted { panels } else { width };
         let down = wanted.div_ceil(panels.div_ceil(width)).min(tiles);
         Self { kernels, a, b, tile, task: [tiles.div_ceil(down), width] }
