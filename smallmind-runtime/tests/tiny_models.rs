@@ -123,7 +123,7 @@ fn logits_of_quantized_models_are_near_those_of_their_weights() {
 /// one, they are far from the reference.
 #[test]
 fn every_number_of_the_metadata_counts() {
-    let numbers: [(&str, &str, Value); 35] = [
+    let numbers: [(&str, &str, Value); 46] = [
         ("llama", "llama.attention.layer_norm_rms_epsilon", 2e-4f32.into()),
         ("llama", "llama.rope.freq_base", 20_000f32.into()),
         ("llama-linear-rope", "llama.rope.scaling.factor", 5f32.into()),
@@ -159,6 +159,17 @@ fn every_number_of_the_metadata_counts() {
         ("smollm3", "smollm3.rope.freq_base", 1e4f32.into()),
         ("phi3", "phi3.rope.dimension_count", 14u32.into()),
         ("phi3-partial-rope", "phi3.rope.dimension_count", 16u32.into()),
+        ("phi3-long-factors", "phi3.rope.scaling.original_context_length", 60u32.into()),
+        ("phi3-long-factors", "phi3.rope.scaling.attn_factor", 1f32.into()),
+        ("phi3-short-factors", "phi3.rope.scaling.original_context_length", 59u32.into()),
+        ("gemma3-logit-cap", "gemma3.final_logit_softcapping", 3f32.into()),
+        ("stablelm", "stablelm.attention.layer_norm_epsilon", 1e-2f32.into()),
+        ("stablelm", "stablelm.rope.dimension_count", 8u32.into()),
+        ("stablelm-parallel", "stablelm.rope.freq_base", 1e5f32.into()),
+        ("gpt2", "gpt2.attention.layer_norm_epsilon", 1e-2f32.into()),
+        ("starcoder2", "starcoder2.rope.freq_base", 1e4f32.into()),
+        ("falcon", "falcon.rope.freq_base", 1e5f32.into()),
+        ("falcon-two-norms", "falcon.attention.layer_norm_epsilon", 1e-2f32.into()),
     ];
     for (name, key, value) in numbers {
         let worst = worst(&differences(name, |gguf| gguf.set(key, value)).0);
@@ -169,6 +180,14 @@ fn every_number_of_the_metadata_counts() {
         ("qwen2", "blk.0.attn_q.bias"),
         ("qwen2", "blk.1.attn_v.bias"),
         ("llama", "output.weight"),
+        ("phi3-long-factors", "rope_factors_long.weight"),
+        ("phi3-short-factors", "rope_factors_short.weight"),
+        ("stablelm-parallel", "blk.0.attn_q_norm.weight"),
+        ("stablelm-parallel", "blk.1.attn_k_norm.weight"),
+        ("gpt2", "blk.1.attn_qkv.bias"),
+        ("gpt2", "blk.0.attn_output.bias"),
+        ("starcoder2", "blk.1.ffn_up.bias"),
+        ("starcoder2", "blk.2.ffn_down.bias"),
     ];
     for (name, part) in parts {
         let worst = worst(&differences(name, |gguf| gguf.remove(part)).0);

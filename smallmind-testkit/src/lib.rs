@@ -7,6 +7,7 @@
 mod allocations;
 mod damage;
 mod gguf;
+mod quantizations;
 mod random;
 mod store;
 mod tiny;
@@ -15,6 +16,7 @@ mod vocabulary;
 pub use allocations::{Recorder, Requests};
 pub use damage::{Damage, damages};
 pub use gguf::{Gguf, Tensor, Value};
+pub use quantizations::QUANTIZED;
 pub use random::Random;
 pub use store::model_path;
-pub use tiny::{QUANTIZED, tiny_model, tiny_model_names};
+pub use tiny::{tiny_model, tiny_model_names};

@@ -1,45 +1,9 @@
 //! Models of every architecture with random weights, a few hundred kilobytes
 //! each.
 
+use crate::quantizations::{QUANTIZATIONS, Quantization};
 use crate::vocabulary;
 use crate::{Gguf, Random, Tensor, Value};
-
-/// A block-quantized type: name, number, weights and bytes of a block, where it
-/// has float16 scales, and how large those are in a random block.
-struct Quantization {
-    name: &'static str,
-    kind: u32,
-    weights: usize,
-    bytes: usize,
-    scales: &'static [usize],
-    /// The exponent field of the scales.
-    exponent: u16,
-}
-
-macro_rules! quantizations {
-    ($($name:literal $kind:literal $weights:literal $bytes:literal $scales:expr, $exponent:literal;)*) => {
-        const QUANTIZATIONS: &[Quantization] = &[$(Quantization {
-            name: $name, kind: $kind, weights: $weights, bytes: $bytes, scales: &$scales, exponent: $exponent,
-        },)*];
-        /// The types that [`tiny_model`] has a quantized model of, by the name
-        /// in `llama-TYPE`.
-        pub const QUANTIZED: &[&str] = &[$($name,)*];
-    };
-}
-quantizations! {
-    "q4_0" 2 32 18 [0], 8;
-    "q4_1" 3 32 20 [0, 2], 7;
-    "q5_0" 6 32 22 [0], 7;
-    "q5_1" 7 32 24 [0, 2], 6;
-    "q8_0" 8 32 34 [0], 4;
-    "q2_k" 10 256 84 [80, 82], 7;
-    "q3_k" 11 256 110 [108], 5;
-    "q4_k" 12 256 144 [0, 2], 3;
-    "q5_k" 13 256 176 [0, 2], 2;
-    "q6_k" 14 256 210 [208], 1;
-    "iq4_nl" 20 32 18 [0], 5;
-    "iq4_xs" 23 256 136 [0], 1;
-}
 
 /// The shape of a model and what its architecture adds.
 #[derive(Clone, Copy)]
@@ -59,8 +23,26 @@ struct Spec {
     pre_norms: bool,
     post_norms: bool,
     rope_factors: bool,
-    /// Queries, keys and values in one tensor, and gate and up in another.
+    /// Queries, keys and values in one tensor.
     fused: bool,
+    /// Gate and up in one tensor.
+    fused_gate: bool,
+    /// LayerNorm, with biases, in place of RMS norms.
+    layer_norm: bool,
+    /// No gate in the feed-forward layer.
+    plain: bool,
+    /// Biases of the outputs of attention and of the feed-forward layer.
+    more_biases: bool,
+    /// A norm for each head of queries and keys.
+    of_heads: bool,
+    /// No norm before the feed-forward layer.
+    parallel: bool,
+    /// Another norm before attention.
+    two_norms: bool,
+    /// Embeddings of positions.
+    positions: bool,
+    /// RoPE factors of short and of long contexts.
+    long_factors: bool,
     /// Of matrices; F32 where `None`.
     quantization: Option<&'static Quantization>,
 }
@@ -81,6 +63,15 @@ const LLAMA: Spec = Spec {
     post_norms: false,
     rope_factors: false,
     fused: false,
+    fused_gate: false,
+    layer_norm: false,
+    plain: false,
+    more_biases: false,
+    of_heads: false,
+    parallel: false,
+    two_norms: false,
+    positions: false,
+    long_factors: false,
     quantization: None,
 };
 const QWEN2: Spec = Spec { architecture: "qwen2", bias: true, tied: true, ..LLAMA };
@@ -107,7 +98,28 @@ const OLMO2: Spec = Spec {
 };
 const GRANITE: Spec = Spec { architecture: "granite", tied: true, ..LLAMA };
 const SMOLLM3: Spec = Spec { architecture: "smollm3", layers: 5, tied: true, ..LLAMA };
-const PHI3: Spec = Spec { architecture: "phi3", fused: true, ..LLAMA };
+const PHI3: Spec = Spec { architecture: "phi3", fused: true, fused_gate: true, ..LLAMA };
+const STABLELM: Spec = Spec { architecture: "stablelm", layer_norm: true, bias: true, ..LLAMA };
+const STARCODER2: Spec =
+    Spec { architecture: "starcoder2", plain: true, more_biases: true, ..STABLELM };
+const GPT2: Spec = Spec {
+    architecture: "gpt2",
+    kv_heads: 4,
+    fused: true,
+    positions: true,
+    tied: true,
+    ..STARCODER2
+};
+const FALCON: Spec = Spec {
+    architecture: "falcon",
+    kv_heads: 1,
+    fused: true,
+    layer_norm: true,
+    plain: true,
+    parallel: true,
+    tied: true,
+    ..LLAMA
+};
 
 /// The names of the models in F32, for [`tiny_model`].
 pub fn tiny_model_names() -> &'static [&'static str] {
@@ -132,11 +144,20 @@ pub fn tiny_model_names() -> &'static [&'static str] {
         "smollm3",
         "phi3",
         "phi3-partial-rope",
+        "phi3-long-factors",
+        "phi3-short-factors",
+        "gemma3-logit-cap",
+        "stablelm",
+        "stablelm-parallel",
+        "gpt2",
+        "starcoder2",
+        "falcon",
+        "falcon-two-norms",
     ]
 }
 
 /// A model by its name: one of [`tiny_model_names`], or `llama-` and one of
-/// [`QUANTIZED`].
+/// [`QUANTIZED`](crate::QUANTIZED).
 ///
 /// # Panics
 /// Where there is none of that name.
@@ -225,6 +246,35 @@ pub fn tiny_model(name: &str) -> Gguf {
             name,
             &[("general.name", "tiny".into()), ("phi3.rope.dimension_count", 12u32.into())],
         ),
+        "phi3-long-factors" | "phi3-short-factors" => {
+            // The context of the reference is 512.
+            let short = if name == "phi3-long-factors" { 40u32 } else { 512 };
+            build(
+                Spec { long_factors: true, ..PHI3 },
+                name,
+                &[
+                    ("general.name", "tiny".into()),
+                    ("phi3.rope.scaling.original_context_length", short.into()),
+                    ("phi3.rope.scaling.attn_factor", 1.25f32.into()),
+                ],
+            )
+        }
+        "gemma3-logit-cap" => build(
+            Spec { layers: 2, ..GEMMA3 },
+            name,
+            &[("gemma3.final_logit_softcapping", 2f32.into())],
+        ),
+        "stablelm" => build(STABLELM, name, &[("stablelm.rope.dimension_count", 4u32.into())]),
+        "stablelm-parallel" => {
+            let spec = Spec { qk_norm: true, of_heads: true, parallel: true, ..STABLELM };
+            build(spec, name, &[])
+        }
+        "gpt2" => build(GPT2, name, &[]),
+        "starcoder2" => build(STARCODER2, name, &[("starcoder2.rope.freq_base", 1e5f32.into())]),
+        "falcon" => build(FALCON, name, &[]),
+        "falcon-two-norms" => {
+            build(Spec { kv_heads: 2, two_norms: true, tied: false, ..FALCON }, name, &[])
+        }
         _ => {
             let kind = name.strip_prefix("llama-").unwrap_or_default();
             let quantization = QUANTIZATIONS.iter().find(|q| q.name == kind);
@@ -235,13 +285,16 @@ pub fn tiny_model(name: &str) -> Gguf {
     }
 }
 
+/// Tokens that models are said to be trained for.
+const CONTEXT: usize = 512;
+
 fn build(spec: Spec, name: &str, more: &[(&str, Value)]) -> Gguf {
     let mut file = Gguf::new();
     let arch = spec.architecture;
     file.set("general.architecture", arch.into());
     file.set("general.name", name.into());
     for (key, number) in [
-        ("context_length", 512),
+        ("context_length", CONTEXT),
         ("embedding_length", spec.length),
         ("block_count", spec.layers),
         ("feed_forward_length", spec.inner),
@@ -252,7 +305,8 @@ fn build(spec: Spec, name: &str, more: &[(&str, Value)]) -> Gguf {
     ] {
         file.set(&format!("{arch}.{key}"), Value::from(number as u32));
     }
-    file.set(&format!("{arch}.attention.layer_norm_rms_epsilon"), Value::from(1e-5f32));
+    let norm = if spec.layer_norm { "layer_norm" } else { "layer_norm_rms" };
+    file.set(&format!("{arch}.attention.{norm}_epsilon"), Value::from(1e-5f32));
     more.iter().for_each(|(key, value)| file.set(key, value.clone()));
     let vocab = match arch {
         "llama" => vocabulary::byte_level(&mut file, "llama-bpe"),
@@ -279,7 +333,10 @@ impl Weights<'_> {
         let spec = self.spec;
         self.matrix("token_embd.weight", spec.length, vocab, QUIET);
         (0..spec.layers).for_each(|layer| self.layer(layer));
-        self.norm("output_norm.weight", spec.length, 1.0);
+        if spec.positions {
+            self.matrix("position_embd.weight", spec.length, CONTEXT, QUIET);
+        }
+        self.norm("output_norm", spec.length, 1.0);
         if !spec.tied {
             self.matrix("output.weight", spec.length, vocab, QUIET);
         }
@@ -289,45 +346,66 @@ impl Weights<'_> {
             let factors = (0..half).map(|i| 1.0 + 7.0 * i as f32 / half as f32).collect();
             self.floats("rope_freqs.weight", vec![half], factors);
         }
+        if spec.long_factors {
+            for (kind, growth) in [("short", 0.25), ("long", 4.0)] {
+                let factors = (0..spec.head / 2).map(|i| 1.0 + growth * i as f32).collect();
+                self.floats(&format!("rope_factors_{kind}.weight"), vec![spec.head / 2], factors);
+            }
+        }
     }
 
     fn layer(&mut self, layer: usize) {
         let Spec { length, inner, head, .. } = self.spec;
         let (queries, keys) = (self.spec.heads * head, self.spec.kv_heads * head);
+        let part = |part: &str| format!("blk.{layer}.{part}");
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
         if self.spec.pre_norms {
-            self.norm(&name("attn_norm"), length, 1.0);
+            self.norm(&part("attn_norm"), length, 1.0);
+        }
+        if self.spec.two_norms {
+            self.norm(&part("attn_norm_2"), length, 1.0);
         }
         let parts = [("attn_q", queries), ("attn_k", keys), ("attn_v", keys)];
         let fused = [("attn_qkv", queries + 2 * keys)];
         for &(part, rows) in if self.spec.fused { &fused[..] } else { &parts } {
             self.matrix(&name(part), length, rows, 1.0);
             if self.spec.bias {
-                let bias = self.random_floats(rows, 0.5);
-                self.floats(&format!("blk.{layer}.{part}.bias"), vec![rows], bias);
+                self.bias(&format!("blk.{layer}.{part}"), rows);
             }
         }
         if self.spec.qk_norm {
-            let [q, k] = if self.spec.of_rows { [queries, keys] } else { [head; 2] };
-            self.norm(&name("attn_q_norm"), q, 1.0);
-            self.norm(&name("attn_k_norm"), k, 1.0);
+            let dims = |heads| match (self.spec.of_rows, self.spec.of_heads) {
+                (true, _) => vec![heads * head],
+                (_, true) => vec![head, heads],
+                _ => vec![head],
+            };
+            let [q, k] = [dims(self.spec.heads), dims(self.spec.kv_heads)];
+            self.scales(&name("attn_q_norm"), q, 1.0);
+            self.scales(&name("attn_k_norm"), k, 1.0);
         }
         self.matrix(&name("attn_output"), queries, length, 1.0);
-        if self.spec.pre_norms {
-            self.norm(&name("ffn_norm"), length, 1.0);
+        if self.spec.pre_norms && !self.spec.parallel {
+            self.norm(&part("ffn_norm"), length, 1.0);
         }
-        if self.spec.fused {
+        if self.spec.fused_gate {
             self.matrix(&name("ffn_up"), length, 2 * inner, 1.0);
         } else {
-            self.matrix(&name("ffn_gate"), length, inner, 1.0);
+            if !self.spec.plain {
+                self.matrix(&name("ffn_gate"), length, inner, 1.0);
+            }
             self.matrix(&name("ffn_up"), length, inner, 1.0);
         }
         self.matrix(&name("ffn_down"), inner, length, 1.0);
+        if self.spec.more_biases {
+            self.bias(&part("attn_output"), length);
+            self.bias(&part("ffn_up"), inner);
+            self.bias(&part("ffn_down"), length);
+        }
         if self.spec.post_norms {
             // All layers together add about as much as there was.
             let share = 1.0 / self.spec.layers as f32;
-            self.norm(&name("post_attention_norm"), length, share);
-            self.norm(&name("post_ffw_norm"), length, share);
+            self.norm(&part("post_attention_norm"), length, share);
+            self.norm(&part("post_ffw_norm"), length, share);
         }
     }
 
@@ -356,9 +434,21 @@ impl Weights<'_> {
     }
 
     fn norm(&mut self, name: &str, len: usize, size: f32) {
-        let mut weights = self.random_floats(len, 0.25);
+        self.scales(&format!("{name}.weight"), vec![len], size);
+        if self.spec.layer_norm {
+            self.bias(name, len);
+        }
+    }
+
+    fn scales(&mut self, name: &str, dims: Vec<usize>, size: f32) {
+        let mut weights = self.random_floats(dims.iter().product(), 0.25);
         weights.iter_mut().for_each(|w| *w = (*w + 1.0) * size);
-        self.floats(name, vec![len], weights);
+        self.floats(name, dims, weights);
+    }
+
+    fn bias(&mut self, name: &str, len: usize) {
+        let bias = self.random_floats(len, 0.5);
+        self.floats(&format!("{name}.bias"), vec![len], bias);
     }
 
     fn random_floats(&mut self, len: usize, most: f32) -> Vec<f32> {

@@ -8,7 +8,7 @@
 use super::cache::{KvCache, LayerCache};
 use super::matmul::Compute;
 use super::parts::Parts;
-use super::{BLOCK, Block, RopePairs, Softmax, Visible};
+use super::{BLOCK, Block, Norm, RopePairs, Softmax, Visible};
 use crate::pool::Buffer;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -50,17 +50,23 @@ pub(crate) struct Rotation<'a> {
 /// What is done to a head before attention: normalization, rotation, scale.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Preparation<'a> {
-    pub(crate) norm: Option<&'a [f32]>,
-    pub(crate) epsilon: f32,
+    pub(crate) norm: Option<Norm<'a>>,
     pub(crate) rotation: Rotation<'a>,
     pub(crate) scale: f32,
 }
 
 impl Preparation<'_> {
-    fn run(&self, compute: Compute<'_>, from: &[f32], position: usize, to: &mut [f32]) {
+    fn run(
+        &self,
+        compute: Compute<'_>,
+        head: usize,
+        from: &[f32],
+        position: usize,
+        to: &mut [f32],
+    ) {
         let to = &mut to[..from.len()];
         match self.norm {
-            Some(weight) => compute.kernels.rms_norm(from, weight, self.epsilon, to),
+            Some(norm) => norm.of_head(head, from.len()).run(compute.kernels, from, to),
             None => to.copy_from_slice(from),
         }
         let Rotation { pairs, half, cos, sin } = self.rotation;
@@ -184,7 +190,7 @@ impl Attention {
             }
             for position in new.start.max(block * BLOCK)..end.min((block + 1) * BLOCK) {
                 let from = (position - new.start) * row + head * dim;
-                new.prepare.run(compute, &new.keys[from..from + dim], position, keys);
+                new.prepare.run(compute, head, &new.keys[from..from + dim], position, keys);
                 values[..dim].copy_from_slice(&new.values[from..from + dim]);
                 writer.put(compute.kernels, part, position, [keys, values], halves);
             }
@@ -290,9 +296,10 @@ impl Job<'_> {
         s.queries.resize(rows * padded, 0.0);
         for (row, to) in s.queries.chunks_exact_mut(padded).enumerate() {
             let token = tokens.start + row / group;
-            let from = (token * query + head * group + row % group) * dim;
+            let head = head * group + row % group;
+            let from = (token * query + head) * dim;
             let from = &self.queries.rows[from..from + dim];
-            self.queries.prepare.run(self.compute, from, self.queries.start + token, to);
+            self.queries.prepare.run(self.compute, head, from, self.queries.start + token, to);
         }
         rows
     }

@@ -7,6 +7,7 @@
 use super::generic::matmul::WORDS_PER_CHUNK;
 use super::generic::rows::Gate;
 use super::layout::{CHUNK, PANEL};
+use super::norm::Norm;
 use super::pack::PackedMatrix;
 use super::parts::Parts;
 use super::precision::Precision;
@@ -115,8 +116,8 @@ pub(crate) struct Activations {
 pub(crate) enum Source<'a> {
     /// As they are.
     Plain(&'a [f32]),
-    /// Their RMS norms.
-    Normalized { rows: &'a [f32], weight: &'a [f32], epsilon: f32 },
+    /// Their norms.
+    Normalized { rows: &'a [f32], norm: Norm<'a> },
 }
 
 impl Source<'_> {
@@ -135,9 +136,9 @@ impl Source<'_> {
     ) -> &'r [f32] {
         match self {
             Self::Plain(rows) => &rows[at],
-            Self::Normalized { rows, weight, epsilon } => {
+            Self::Normalized { rows, norm } => {
                 buffer.resize(at.len(), 0.0);
-                kernels.rms_norm(&rows[at], weight, *epsilon, buffer);
+                norm.run(kernels, &rows[at], buffer);
                 buffer
             }
         }

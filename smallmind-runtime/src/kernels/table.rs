@@ -60,7 +60,6 @@ pub(crate) struct Kernels {
     gemm_shape: [usize; 2],
     select_tile: SelectTile,
     rms_norm: RmsNorm,
-    #[allow(dead_code, reason = "for encoders, which come next")]
     layer_norm: LayerNorm,
     gate: GateFn,
     add: Add,
@@ -421,7 +420,6 @@ methods! {
     /// `out = x / sqrt(mean(x²) + epsilon) * weight`.
     rms_norm(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]);
     /// `out = (x - mean(x)) / sqrt(variance(x) + epsilon) * weight + bias`.
-    #[allow(dead_code, reason = "for encoders, which come next")]
     layer_norm(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, out: &mut [f32]);
     /// `gate = f(gate) * up`; no `up` is ones.
     gate(function: Gate, gate: &mut [f32], up: &[f32]);

@@ -1,16 +1,40 @@
 //! How architectures differ, as data.
 
-use crate::kernels::{Gate, RopePairs};
+use crate::kernels::{Gate, NormKind, RopePairs};
 
-/// Which RMS norms there are of queries and keys.
+/// Which norms there are of queries and keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QkNorm {
     /// None.
     None,
-    /// One of each head.
+    /// One for all heads.
     Head,
+    /// One for each head, where the file has them.
+    EachHead,
     /// One of all heads together.
     Row,
+}
+
+/// What a feed-forward layer computes, and from which tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `down(f(gate) * up)`.
+    Gated,
+    /// The same, gate and up in one tensor.
+    FusedGate,
+    /// `down(f(up))`.
+    Plain,
+}
+
+/// What a file may divide the frequencies of RoPE by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RopeFactors {
+    /// Nothing.
+    None,
+    /// Factors of any context.
+    One,
+    /// Factors of short contexts, and others of long ones.
+    ByLength,
 }
 
 /// How an architecture differs from the others; one pass computes all of them.
@@ -19,25 +43,29 @@ pub(crate) struct Architecture {
     pub(super) name: &'static str,
     pub(super) pairs: RopePairs,
     pub(super) gate: Gate,
+    pub(super) norm: NormKind,
     pub(super) qk_norm: QkNorm,
     /// Norms before attention and before the feed-forward layer.
     pub(super) pre_norms: bool,
     /// Norms after them.
     pub(super) post_norms: bool,
+    /// Layers without a norm before the feed-forward layer compute it from what
+    /// attention is computed from.
+    pub(super) parallel: bool,
     /// Embeddings times the square root of their length.
     pub(super) scaled_embeddings: bool,
     /// Layers with a sliding window, where there are any.
     pub(super) window: Option<Window>,
+    /// Embeddings of positions, added to those of tokens.
+    pub(super) learned_positions: bool,
     /// Of how many layers one has no positions.
     pub(super) no_rope_step: Option<usize>,
-    /// Gate and up of the feed-forward layer in one tensor.
-    pub(super) fused_gate: bool,
+    pub(super) feed_forward: Form,
     /// Whether RoPE may leave the last values of a head alone.
     pub(super) partial_rope: bool,
     /// Contexts end at the window, beyond which implementations differ.
     pub(super) ends_at_window: bool,
-    /// Whether a file may divide the frequencies of RoPE by factors.
-    pub(super) rope_factors: bool,
+    pub(super) rope_factors: RopeFactors,
     /// What attention scores and logits are soft-capped at by default.
     pub(super) caps: [f32; 2],
     /// Keys that other architectures refuse.
@@ -61,21 +89,28 @@ const LLAMA: Architecture = Architecture {
     name: "llama",
     pairs: RopePairs::Adjacent,
     gate: Gate::Silu,
+    norm: NormKind::Rms,
     qk_norm: QkNorm::None,
     pre_norms: true,
     post_norms: false,
+    parallel: false,
     scaled_embeddings: false,
     window: None,
+    learned_positions: false,
     no_rope_step: None,
-    fused_gate: false,
+    feed_forward: Form::Gated,
     partial_rope: false,
     ends_at_window: false,
-    rope_factors: true,
+    rope_factors: RopeFactors::One,
     caps: [0.0; 2],
     reads: &[],
 };
-const QWEN2: Architecture =
-    Architecture { name: "qwen2", pairs: RopePairs::Halves, rope_factors: false, ..LLAMA };
+const QWEN2: Architecture = Architecture {
+    name: "qwen2",
+    pairs: RopePairs::Halves,
+    rope_factors: RopeFactors::None,
+    ..LLAMA
+};
 const GEMMA3: Architecture = Architecture {
     name: "gemma3",
     gate: Gate::Gelu,
@@ -88,11 +123,20 @@ const GEMMA3: Architecture = Architecture {
         rope_base: Some(10_000.0),
         rope_scaled: false,
     }),
+    reads: &["final_logit_softcapping"],
+    ..QWEN2
+};
+
+const STARCODER2: Architecture = Architecture {
+    name: "starcoder2",
+    gate: Gate::Gelu,
+    norm: NormKind::Layer,
+    feed_forward: Form::Plain,
     ..QWEN2
 };
 
 /// Source: the model definitions of llama.cpp (`src/models`).
-pub(super) const ARCHITECTURES: [Architecture; 9] = [
+pub(super) const ARCHITECTURES: [Architecture; 13] = [
     LLAMA,
     QWEN2,
     Architecture { name: "qwen3", qk_norm: QkNorm::Head, ..QWEN2 },
@@ -129,13 +173,31 @@ pub(super) const ARCHITECTURES: [Architecture; 9] = [
         ],
         ..LLAMA
     },
-    Architecture { name: "smollm3", no_rope_step: Some(4), rope_factors: false, ..LLAMA },
+    Architecture {
+        name: "smollm3",
+        no_rope_step: Some(4),
+        rope_factors: RopeFactors::None,
+        ..LLAMA
+    },
     Architecture {
         name: "phi3",
-        fused_gate: true,
+        feed_forward: Form::FusedGate,
         partial_rope: true,
+        rope_factors: RopeFactors::ByLength,
         ends_at_window: true,
         reads: &["attention.sliding_window"],
         ..QWEN2
     },
+    Architecture {
+        name: "stablelm",
+        qk_norm: QkNorm::EachHead,
+        parallel: true,
+        partial_rope: true,
+        feed_forward: Form::Gated,
+        gate: Gate::Silu,
+        ..STARCODER2
+    },
+    Architecture { name: "gpt2", learned_positions: true, no_rope_step: Some(1), ..STARCODER2 },
+    STARCODER2,
+    Architecture { name: "falcon", parallel: true, ..STARCODER2 },
 ];

@@ -1,12 +1,14 @@
 //! Metadata to numbers, validated once.
 
-use super::architecture::{ARCHITECTURES, Architecture, QkNorm};
+use super::architecture::{ARCHITECTURES, Architecture, Form, QkNorm, RopeFactors};
+use super::weights::NormWeights;
 use crate::Error;
 use crate::kernels::attention::Heads;
-use crate::kernels::{Gate, RopePairs};
+use crate::kernels::{Gate, Norm, NormKind, RopePairs};
 use smallmind_abstractions::{Error as MetadataError, Metadata, MetadataValue};
 
 const WINDOW: &str = "attention.sliding_window";
+const ROPE_TRAINED: &str = "rope.scaling.original_context_length";
 
 /// Larger numbers are damage: no model comes near them, and memory is taken by
 /// them before all tensors have been seen.
@@ -58,21 +60,25 @@ pub struct ModelConfig {
     pub head_count_kv: usize,
     /// Values of a head.
     pub head_dim: usize,
-    /// Added to the mean square in RMS norms.
+    /// Added to the mean square, or the variance, in norms.
     pub norm_epsilon: f32,
     /// How many positions a token sees in the layers with a sliding window.
     pub sliding_window: Option<usize>,
     pub(crate) pairs: RopePairs,
     pub(crate) rope_dims: usize,
-    pub(crate) rope_factors: bool,
+    pub(crate) rope_factors: RopeFactors,
+    /// The longest context that has the factors of short ones.
+    pub(crate) rope_short: usize,
     pub(crate) rope: Rope,
     pub(crate) rope_local: Rope,
     pub(crate) gate: Gate,
+    pub(crate) norm: NormKind,
     pub(crate) qk_norm: QkNorm,
     pub(crate) pre_norms: bool,
-    /// Gate and up of the feed-forward layer in one tensor.
-    pub(crate) fused_gate: bool,
+    pub(crate) feed_forward: Form,
     pub(crate) post_norms: bool,
+    pub(crate) parallel: bool,
+    pub(crate) learned_positions: bool,
     pub(crate) embedding_scale: f32,
     /// What is added to the hidden state is multiplied by it.
     pub(crate) residual_scale: f32,
@@ -169,7 +175,7 @@ impl ModelConfig {
             true => keys.optional_length(WINDOW, usize::MAX)?.unwrap_or(usize::MAX),
             false => usize::MAX,
         };
-        let rope = rope(&keys, trained_length)?;
+        let rope = rope(&keys, architecture, trained_length)?;
         let (sliding_window, rope_local) = window(&keys, architecture, rope)?;
         let block_count = keys.length("block_count", MAX_BLOCKS)?;
         // The ones that scale by another length than the head's.
@@ -187,17 +193,23 @@ impl ModelConfig {
             head_count: heads.query,
             head_count_kv: heads.kv,
             head_dim: heads.dim,
-            norm_epsilon: keys.positive("attention.layer_norm_rms_epsilon", None)?,
+            norm_epsilon: keys.positive(epsilon_key(architecture.norm), None)?,
             sliding_window,
             pairs: architecture.pairs,
             rope_dims,
             rope_factors: architecture.rope_factors,
+            rope_short: keys
+                .optional_length(ROPE_TRAINED, usize::MAX / 2)?
+                .unwrap_or(trained_length),
             rope,
             rope_local,
             gate: architecture.gate,
+            norm: architecture.norm,
             qk_norm: architecture.qk_norm,
             post_norms: architecture.post_norms,
             pre_norms: architecture.pre_norms,
+            parallel: architecture.parallel,
+            learned_positions: architecture.learned_positions,
             embedding_scale: if architecture.scaled_embeddings {
                 (embedding_length as f32).sqrt()
             } else {
@@ -211,9 +223,15 @@ impl ModelConfig {
                 .scale("attention.scale")?
                 .unwrap_or_else(|| 1.0 / (scale_by as f32).sqrt()),
             no_rope_step: no_rope_step(&keys, architecture)?,
-            fused_gate: architecture.fused_gate,
+            feed_forward: architecture.feed_forward,
             window_pattern: window_pattern(&keys, architecture)?,
         })
+    }
+
+    /// A norm of hidden states, or of queries and keys.
+    pub(crate) fn norm_of<'a>(&self, weights: &'a NormWeights) -> Norm<'a> {
+        let NormWeights { weight, bias } = weights;
+        Norm { kind: self.norm, weight, bias, epsilon: self.norm_epsilon }
     }
 
     pub(crate) fn heads(&self) -> Heads {
@@ -228,6 +246,13 @@ impl ModelConfig {
     /// Whether a layer sees only the sliding window.
     pub(crate) fn is_local(&self, layer: usize) -> bool {
         self.sliding_window.is_some() && layer % self.window_pattern != self.window_pattern - 1
+    }
+}
+
+fn epsilon_key(norm: NormKind) -> &'static str {
+    match norm {
+        NormKind::Rms => "attention.layer_norm_rms_epsilon",
+        NormKind::Layer => "attention.layer_norm_epsilon",
     }
 }
 
@@ -346,7 +371,7 @@ fn refuse_unsupported(keys: &Keys<'_>, architecture: Architecture) -> Result<(),
 
 /// The angles of the layers that see everything. Linear scaling (Chen et al.
 /// 2023) divides positions by a factor, YaRN those of slow frequencies.
-fn rope(keys: &Keys<'_>, context_length: usize) -> Result<Rope, Error> {
+fn rope(keys: &Keys<'_>, architecture: Architecture, context_length: usize) -> Result<Rope, Error> {
     let base = keys.positive("rope.freq_base", Some(10_000.0))?;
     let kind: Option<&str> = keys.metadata.get_optional(&keys.key("rope.scaling.type"))?;
     let old = keys.metadata.get_optional::<f32>(&keys.key("rope.scale_linear"))?;
@@ -356,10 +381,12 @@ fn rope(keys: &Keys<'_>, context_length: usize) -> Result<Rope, Error> {
     let plain = Rope { base, scale: 1.0, yarn: None, magnitude };
     match kind {
         None | Some("linear") => Ok(Rope { scale: 1.0 / factor, ..plain }),
+        Some("longrope") if architecture.rope_factors == RopeFactors::ByLength => {
+            Ok(Rope { scale: 1.0 / factor, ..plain })
+        }
         Some("none") => Ok(plain),
         Some("yarn") => {
-            let trained = "rope.scaling.original_context_length";
-            let trained = keys.optional_length(trained, usize::MAX / 2)?;
+            let trained = keys.optional_length(ROPE_TRAINED, usize::MAX / 2)?;
             let yarn = Yarn {
                 trained_context: trained.unwrap_or(context_length),
                 beta_fast: keys.positive("rope.scaling.yarn_beta_fast", Some(32.0))?,

@@ -5,7 +5,7 @@
 //! for each layer:
 //!     a = norm(x);  q, k, v = a·Wq, a·Wk, a·Wv;  cache += k, v
 //!     x += post_norm(attention(q)·Wo)
-//!     a = norm(x)
+//!     a = norm(x), of x as it was where attention and this are parallel
 //!     x += post_norm((f(a·Wgate) * (a·Wup))·Wdown)
 //! logits = norm(x)·W
 //! ```
@@ -16,9 +16,10 @@
 use super::architecture::QkNorm;
 use super::context::{Buffers, Context, Scratch};
 use super::rope::RopeTable;
-use super::weights::{Layer, Linear};
+use super::weights::{Expansion, Layer, Linear, NormWeights};
 use super::{Logits, Model};
 use crate::Error;
+use crate::kernels::Norm;
 use crate::kernels::attention::{NewTokens, Preparation, Queries, Rotation};
 use crate::kernels::matmul::{Compute, Product, Source, matmul, matmul_gated};
 use crate::pool::Buffer;
@@ -39,7 +40,7 @@ pub(super) fn chunk(
         rope.extend_to(start + tokens.len());
     }
     context.buffers.ready(model, tokens.len());
-    embed(model, compute, &mut context.buffers, tokens);
+    embed(model, compute, &mut context.buffers, tokens, start);
     let last = model.weights.layers.len() - 1;
     let mut wanted = tokens.len();
     for (i, layer) in model.weights.layers.iter().enumerate() {
@@ -50,7 +51,7 @@ pub(super) fn chunk(
         }
         if wanted > 0 {
             pass.attention(context, start + tokens.len() - wanted, wanted);
-            pass.feed_forward(&mut context.buffers, wanted);
+            pass.outputs(&mut context.buffers, wanted);
         }
         compute.cancel.check()?;
     }
@@ -95,12 +96,25 @@ fn drop_first(values: &mut Buffer<f32>, count: usize) {
     values.truncate(values.len() - count);
 }
 
-fn embed(model: &Model, compute: Compute<'_>, buffers: &mut Buffers, tokens: &[TokenId]) {
-    let scale = model.config.embedding_scale;
-    compute.for_each_row(&mut buffers.hidden, model.config.embedding_length, |t, row, _| {
+fn embed(
+    model: &Model,
+    compute: Compute<'_>,
+    buffers: &mut Buffers,
+    tokens: &[TokenId],
+    start: usize,
+) {
+    let (length, scale) = (model.config.embedding_length, model.config.embedding_scale);
+    let Buffers { hidden, rows, .. } = buffers;
+    compute.for_each_row(hidden, length, |t, row, thread| {
         model.weights.embeddings.dequantize_row(tokens[t] as usize, row);
         if scale != 1.0 {
             row.iter_mut().for_each(|v| *v *= scale);
+        }
+        if let Some(positions) = &model.weights.positions {
+            let mut position = rows[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            position.resize(length, 0.0);
+            positions.dequantize_row(start + t, &mut position);
+            compute.kernels.add(row, &position);
         }
     });
 }
@@ -115,9 +129,12 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn normalized<'a>(&self, rows: &'a [f32], weight: Option<&'a [f32]>) -> Source<'a> {
-        let epsilon = self.model.config.norm_epsilon;
-        weight.map_or(Source::Plain(rows), |weight| Source::Normalized { rows, weight, epsilon })
+    fn norm<'a>(&self, weights: Option<&'a NormWeights>) -> Option<Norm<'a>> {
+        weights.map(|weights| self.model.config.norm_of(weights))
+    }
+
+    fn normalized<'a>(&self, rows: &'a [f32], weights: Option<&'a NormWeights>) -> Source<'a> {
+        self.norm(weights).map_or(Source::Plain(rows), |norm| Source::Normalized { rows, norm })
     }
 
     fn keys_and_values(&self, context: &mut Context, tokens: usize) {
@@ -127,7 +144,7 @@ impl Pass<'_> {
         let readers = [&query.weights, &key.weights, &value.weights];
         b.activations.fill(
             self.compute,
-            self.normalized(&b.hidden, attention_norm.as_deref()),
+            self.normalized(&b.hidden, attention_norm.as_ref()),
             &readers,
         );
         let mut products = [
@@ -138,29 +155,28 @@ impl Pass<'_> {
         matmul(self.compute, &b.activations, &mut products);
         let of_rows = self.model.config.qk_norm == QkNorm::Row;
         if of_rows {
-            self.normalize_rows(&mut b.queries, self.layer.query_norm.as_deref(), &b.rows);
-            self.normalize_rows(&mut b.keys, self.layer.key_norm.as_deref(), &b.rows);
+            self.normalize_rows(&mut b.queries, self.layer.query_norm.as_ref(), &b.rows);
+            self.normalize_rows(&mut b.keys, self.layer.key_norm.as_ref(), &b.rows);
         }
         let rope = self.rope(&context.rope, context.rope_local.as_ref());
         let new = NewTokens {
             start: self.start,
             keys: &b.keys,
             values: &b.values,
-            prepare: self.preparation(self.layer.key_norm.as_deref(), rope, 1.0),
+            prepare: self.preparation(self.layer.key_norm.as_ref(), rope, 1.0),
         };
         let heads = self.model.config.heads();
         b.attention.store(self.compute, heads, new, &mut context.cache, self.index);
     }
 
     /// Replaces rows by their norms.
-    fn normalize_rows(&self, rows: &mut [f32], weight: Option<&[f32]>, scratch: &Scratch) {
-        let Some(weight) = weight else { return };
-        let (kernels, epsilon) = (self.compute.kernels, self.model.config.norm_epsilon);
-        self.compute.for_each_row(rows, weight.len(), |_, row, thread| {
+    fn normalize_rows(&self, rows: &mut [f32], weights: Option<&NormWeights>, scratch: &Scratch) {
+        let Some(norm) = self.norm(weights) else { return };
+        self.compute.for_each_row(rows, norm.weight.len(), |_, row, thread| {
             let mut copy = scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
             copy.clear();
             copy.extend_from_slice(row);
-            kernels.rms_norm(&copy, weight, epsilon, row);
+            norm.run(self.compute.kernels, &copy, row);
         });
     }
 
@@ -173,16 +189,15 @@ impl Pass<'_> {
 
     fn preparation<'p>(
         &self,
-        norm: Option<&'p [f32]>,
+        weights: Option<&'p NormWeights>,
         rotation: Rotation<'p>,
         scale: f32,
     ) -> Preparation<'p> {
-        let config = &self.model.config;
-        let norm = norm.filter(|_| config.qk_norm == QkNorm::Head);
-        Preparation { norm, epsilon: config.norm_epsilon, rotation, scale }
+        let of_heads = self.model.config.qk_norm != QkNorm::Row;
+        Preparation { norm: self.norm(weights.filter(|_| of_heads)), rotation, scale }
     }
 
-    /// Adds what `rows` tokens from position `start` gather from the cache.
+    /// What `rows` tokens from position `start` gather from the cache.
     fn attention(&self, context: &mut Context, start: usize, rows: usize) {
         let (config, layer, b) = (&self.model.config, self.layer, &mut context.buffers);
         let width = config.head_count * config.head_dim;
@@ -191,32 +206,63 @@ impl Pass<'_> {
         let queries = Queries {
             start,
             rows: &b.queries[..rows * width],
-            prepare: self.preparation(layer.query_norm.as_deref(), rope, config.attention_scale),
+            prepare: self.preparation(layer.query_norm.as_ref(), rope, config.attention_scale),
             window: window.unwrap_or(usize::MAX),
             cap: config.attention_cap,
         };
         let attended = &mut b.attended[..rows * width];
         let cache = context.cache.layer(self.index);
         b.attention.attend(self.compute, config.heads(), queries, cache, attended);
-        let output = &layer.attention_output;
-        b.activations.fill(self.compute, Source::Plain(attended), &[&output.weights]);
-        self.add_output(b, output, layer.attention_post_norm.as_deref(), rows);
     }
 
-    fn feed_forward(&self, b: &mut Buffers, rows: usize) {
-        let Layer { gate, up, down, feed_forward_norm, .. } = self.layer;
-        let (config, width) = (&self.model.config, gate.rows());
-        let source = self.normalized(&b.hidden, feed_forward_norm.as_deref());
-        b.activations.fill(self.compute, source, &[gate, up]);
-        let inner = &mut b.inner[..rows * width];
-        matmul_gated(self.compute, &b.activations, [gate, up], config.gate, inner);
-        b.activations.fill(self.compute, Source::Plain(inner), &[&down.weights]);
-        self.add_output(b, down, self.layer.feed_forward_post_norm.as_deref(), rows);
+    /// Adds to the hidden state of `rows` tokens what attention gathered, and
+    /// the feed-forward layer.
+    fn outputs(&self, b: &mut Buffers, rows: usize) {
+        let layer = self.layer;
+        if layer.parallel {
+            self.expand(b, rows);
+        }
+        let width = self.model.config.head_count * self.model.config.head_dim;
+        let (attended, output) = (&b.attended[..rows * width], &layer.attention_output);
+        b.activations.fill(self.compute, Source::Plain(attended), &[&output.weights]);
+        self.add_output(b, output, layer.attention_post_norm.as_ref(), rows);
+        if !layer.parallel {
+            self.expand(b, rows);
+        }
+        let inner = &b.inner[..rows * self.model.config.feed_forward_length];
+        b.activations.fill(self.compute, Source::Plain(inner), &[&layer.down.weights]);
+        self.add_output(b, &layer.down, layer.feed_forward_post_norm.as_ref(), rows);
+    }
+
+    /// The inner values of the feed-forward layer.
+    fn expand(&self, b: &mut Buffers, rows: usize) {
+        let (compute, config) = (self.compute, &self.model.config);
+        let source = self.normalized(&b.hidden, self.layer.feed_forward_norm.as_ref());
+        let inner = &mut b.inner[..rows * config.feed_forward_length];
+        match &self.layer.expansion {
+            Expansion::Gated { gate, up } => {
+                b.activations.fill(compute, source, &[gate, up]);
+                matmul_gated(compute, &b.activations, [gate, up], config.gate, inner);
+            }
+            Expansion::Plain(up) => {
+                b.activations.fill(compute, source, &[&up.weights]);
+                matmul(compute, &b.activations, &mut [product(up, inner, false)]);
+                compute.for_each_row(inner, config.feed_forward_length, |_, row, _| {
+                    compute.kernels.gate(config.gate, row, &[]);
+                });
+            }
+        }
     }
 
     /// Adds the product of the activations, normalized where the architecture
     /// does, to the hidden state.
-    fn add_output(&self, b: &mut Buffers, linear: &Linear, norm: Option<&[f32]>, rows: usize) {
+    fn add_output(
+        &self,
+        b: &mut Buffers,
+        linear: &Linear,
+        norm: Option<&NormWeights>,
+        rows: usize,
+    ) {
         let length = self.model.config.embedding_length;
         let (hidden, scale) = (&mut b.hidden[..rows * length], self.model.config.residual_scale);
         if norm.is_none() && scale == 1.0 {
@@ -225,13 +271,14 @@ impl Pass<'_> {
         let outputs = &mut b.outputs[..rows * length];
         matmul(self.compute, &b.activations, &mut [product(linear, outputs, false)]);
         let (outputs, scratch, kernels) = (&*outputs, &b.rows, self.compute.kernels);
+        let norm = self.norm(norm);
         self.compute.for_each_row(hidden, length, |t, row, thread| {
             let mut added = scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
             let x = &outputs[t * length..(t + 1) * length];
             added.clear();
             added.extend_from_slice(x);
             if let Some(norm) = norm {
-                kernels.rms_norm(x, norm, self.model.config.norm_epsilon, &mut added);
+                norm.run(kernels, x, &mut added);
             }
             if scale != 1.0 {
                 added.iter_mut().for_each(|v| *v *= scale);
@@ -251,11 +298,8 @@ fn logits(model: &Model, compute: Compute<'_>, b: &mut Buffers, rows: usize) {
     }
     let (config, weights) = (&model.config, &model.weights);
     let output = weights.output();
-    let source = Source::Normalized {
-        rows: &b.hidden,
-        weight: &weights.output_norm,
-        epsilon: config.norm_epsilon,
-    };
+    let norm = config.norm_of(&weights.output_norm);
+    let source = Source::Normalized { rows: &b.hidden, norm };
     b.output_activations.fill(compute, source, &[output]);
     let first = b.logits.len();
     b.logits.resize(first + rows * config.vocab_size, 0.0);

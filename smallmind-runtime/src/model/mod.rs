@@ -131,7 +131,8 @@ impl Model {
     }
 
     /// An empty context for up to `capacity` tokens, with keys and values of
-    /// some type.
+    /// some type. Where a model has RoPE factors of long contexts, `capacity`
+    /// says whether they hold.
     ///
     /// # Errors
     /// [`Error::ContextTooLong`] where the model was not trained for that
@@ -145,7 +146,7 @@ impl Model {
         }
         let cache = KvCache::new(cache, config.heads(), config.block_count, capacity);
         let cache = cache.ok_or(too_long)??;
-        let factors = self.weights.rope_factors.as_deref();
+        let factors = self.weights.rope_factors(config, capacity);
         Ok(Context {
             len: 0,
             capacity,

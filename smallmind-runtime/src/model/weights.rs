@@ -1,12 +1,12 @@
 //! Tensors to the layout that kernels read.
 
-use super::architecture::QkNorm;
+use super::architecture::{Form, QkNorm, RopeFactors};
 use super::config::ModelConfig;
 use crate::Error;
 use crate::container::{ModelFile, Storage, TensorType, TensorView};
-use crate::kernels::Format;
 use crate::kernels::memory::Arena;
 use crate::kernels::pack::{PackedMatrix, Packing};
+use crate::kernels::{Format, NormKind};
 use smallmind_abstractions::CancellationToken;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -17,18 +17,28 @@ use std::ops::Range;
 pub(super) struct Weights {
     pub(super) embeddings: PackedMatrix,
     pub(super) layers: Vec<Layer>,
-    pub(super) output_norm: Vec<f32>,
+    /// Of positions, where they are learned.
+    pub(super) positions: Option<PackedMatrix>,
+    pub(super) output_norm: NormWeights,
     /// `None` where the embeddings serve as output too.
     output: Option<PackedMatrix>,
     pub(super) output_bias: Option<Vec<f32>>,
-    /// What the frequencies of RoPE are divided by.
-    pub(super) rope_factors: Option<Vec<f32>>,
+    /// What the frequencies of RoPE are divided by, and in long contexts.
+    rope_factors: [Option<Vec<f32>>; 2],
 }
 
 impl Weights {
     /// The matrix that makes logits.
     pub(super) fn output(&self) -> &PackedMatrix {
         self.output.as_ref().unwrap_or(&self.embeddings)
+    }
+
+    /// What the frequencies of RoPE are divided by in a context of `capacity`
+    /// tokens.
+    pub(super) fn rope_factors(&self, config: &ModelConfig, capacity: usize) -> Option<&[f32]> {
+        let by_length = config.rope_factors == RopeFactors::ByLength;
+        let long = by_length && capacity > config.rope_short;
+        self.rope_factors[usize::from(long)].as_deref()
     }
 }
 
@@ -39,22 +49,40 @@ pub(super) struct Linear {
     pub(super) bias: Option<Vec<f32>>,
 }
 
+/// The weights of a norm.
+#[derive(Debug, Clone)]
+pub(crate) struct NormWeights {
+    pub(crate) weight: Vec<f32>,
+    /// Empty where there is none.
+    pub(crate) bias: Vec<f32>,
+}
+
+/// What a feed-forward layer is computed with, from its input on.
+#[derive(Debug)]
+pub(super) enum Expansion {
+    /// `f(gate) * up`.
+    Gated { gate: PackedMatrix, up: PackedMatrix },
+    /// `f(up)`.
+    Plain(Linear),
+}
+
 /// The weights of one layer.
 #[derive(Debug)]
 pub(super) struct Layer {
-    pub(super) attention_norm: Option<Vec<f32>>,
+    pub(super) attention_norm: Option<NormWeights>,
     pub(super) query: Linear,
     pub(super) key: Linear,
     pub(super) value: Linear,
-    pub(super) query_norm: Option<Vec<f32>>,
-    pub(super) key_norm: Option<Vec<f32>>,
+    pub(super) query_norm: Option<NormWeights>,
+    pub(super) key_norm: Option<NormWeights>,
     pub(super) attention_output: Linear,
-    pub(super) attention_post_norm: Option<Vec<f32>>,
-    pub(super) feed_forward_norm: Option<Vec<f32>>,
-    pub(super) gate: PackedMatrix,
-    pub(super) up: PackedMatrix,
+    pub(super) attention_post_norm: Option<NormWeights>,
+    /// Whether the feed-forward layer takes what attention takes.
+    pub(super) parallel: bool,
+    pub(super) feed_forward_norm: Option<NormWeights>,
+    pub(super) expansion: Expansion,
     pub(super) down: Linear,
-    pub(super) feed_forward_post_norm: Option<Vec<f32>>,
+    pub(super) feed_forward_post_norm: Option<NormWeights>,
 }
 
 /// The number of tokens in a file's vocabulary, by its embeddings.
@@ -81,14 +109,11 @@ impl Weights {
         let weights = Self {
             embeddings,
             layers,
-            output_norm: loader.vector("output_norm.weight", length)?,
+            positions: config.learned_positions.then(|| loader.positions(config)).transpose()?,
+            output_norm: loader.norm(config, "output_norm", length)?,
             output: loader.optional("output.weight", |n| loader.matrix(n, length, vocab))?,
             output_bias: loader.optional("output.bias", |n| loader.vector(n, vocab))?,
-            rope_factors: match config.rope_factors {
-                true => loader
-                    .optional("rope_freqs.weight", |n| loader.vector(n, config.rope_dims / 2))?,
-                false => None,
-            },
+            rope_factors: loader.rope_factors(config)?,
         };
         loader.refuse_unused()?;
         Ok(weights)
@@ -108,12 +133,11 @@ impl Loader<'_> {
         let heads = config.heads();
         let (queries, keys) = (heads.query * heads.dim, heads.kv * heads.dim);
         let name = |part: &str| format!("blk.{layer}.{part}");
-        let matrix =
-            |part: &str, cols, rows| self.matrix(&name(&format!("{part}.weight")), cols, rows);
-        let vector = |part: &str, len| self.vector(&name(&format!("{part}.weight")), len);
-        let when = |wanted: bool, part: &str, len| wanted.then(|| vector(part, len)).transpose();
+        let has = |part: &str| self.file.find_tensor(&name(part)).is_some();
+        let norm = |part: &str| self.norm(config, &name(part), length);
+        let when = |wanted: bool, part: &str| wanted.then(|| norm(part)).transpose();
         let linear = |part: &str, cols, rows| self.linear(&name(part), cols, rows, 0..rows);
-        let [query, key, value] = if self.file.find_tensor(&name("attn_qkv.weight")).is_some() {
+        let [query, key, value] = if has("attn_qkv.weight") {
             self.stacked(&name("attn_qkv"), length, [queries, keys, keys])?
         } else {
             [
@@ -122,32 +146,89 @@ impl Loader<'_> {
                 linear("attn_v", length, keys)?,
             ]
         };
-        let [gate, up] = if config.fused_gate {
-            let (part, total) = (name("ffn_up.weight"), 2 * inner);
-            let half = |rows| self.pack(&part, length, total, rows, format!("[{length}, {total}]"));
-            [half(0..inner)?, half(inner..total)?]
-        } else {
-            [matrix("ffn_gate", length, inner)?, matrix("ffn_up", length, inner)?]
-        };
-        let qk_norm = |part: &str, row: usize| match config.qk_norm {
-            QkNorm::None => Ok(None),
-            QkNorm::Head => vector(part, heads.dim).map(Some),
-            QkNorm::Row => vector(part, row).map(Some),
-        };
+        let parallel = config.parallel && !has("ffn_norm.weight");
+        let first_norm = if has("attn_norm_2.weight") { "attn_norm_2" } else { "attn_norm" };
+        let second_norm = if parallel { "attn_norm" } else { "ffn_norm" };
         Ok(Layer {
-            attention_norm: when(config.pre_norms, "attn_norm", length)?,
+            attention_norm: when(
+                config.pre_norms,
+                if parallel { first_norm } else { "attn_norm" },
+            )?,
             query,
             key,
             value,
-            query_norm: qk_norm("attn_q_norm", queries)?,
-            key_norm: qk_norm("attn_k_norm", keys)?,
+            query_norm: self.head_norm(config, &name("attn_q_norm.weight"), heads.query)?,
+            key_norm: self.head_norm(config, &name("attn_k_norm.weight"), heads.kv)?,
             attention_output: linear("attn_output", queries, length)?,
-            attention_post_norm: when(config.post_norms, "post_attention_norm", length)?,
-            feed_forward_norm: when(config.pre_norms, "ffn_norm", length)?,
-            gate,
-            up,
+            attention_post_norm: when(config.post_norms, "post_attention_norm")?,
+            parallel,
+            feed_forward_norm: when(config.pre_norms, second_norm)?,
+            expansion: self.expansion(config, &name)?,
             down: linear("ffn_down", inner, length)?,
-            feed_forward_post_norm: when(config.post_norms, "post_ffw_norm", length)?,
+            feed_forward_post_norm: when(config.post_norms, "post_ffw_norm")?,
+        })
+    }
+
+    fn expansion(
+        &self,
+        config: &ModelConfig,
+        name: &dyn Fn(&str) -> String,
+    ) -> Result<Expansion, Error> {
+        let (length, inner) = (config.embedding_length, config.feed_forward_length);
+        let matrix = |part: &str| self.matrix(&name(part), length, inner);
+        Ok(match config.feed_forward {
+            Form::Gated => {
+                Expansion::Gated { gate: matrix("ffn_gate.weight")?, up: matrix("ffn_up.weight")? }
+            }
+            Form::FusedGate => {
+                let (part, total) = (name("ffn_up.weight"), 2 * inner);
+                let shape = format!("[{length}, {total}]");
+                let half = |rows| self.pack(&part, length, total, rows, shape.clone());
+                Expansion::Gated { gate: half(0..inner)?, up: half(inner..total)? }
+            }
+            Form::Plain => {
+                Expansion::Plain(self.linear(&name("ffn_up"), length, inner, 0..inner)?)
+            }
+        })
+    }
+
+    fn norm(&self, config: &ModelConfig, name: &str, len: usize) -> Result<NormWeights, Error> {
+        let bias = match config.norm {
+            NormKind::Rms => Vec::new(),
+            NormKind::Layer => self.vector(&format!("{name}.bias"), len)?,
+        };
+        Ok(NormWeights { weight: self.vector(&format!("{name}.weight"), len)?, bias })
+    }
+
+    /// The norm of queries or keys, which has no bias.
+    fn head_norm(
+        &self,
+        config: &ModelConfig,
+        name: &str,
+        heads: usize,
+    ) -> Result<Option<NormWeights>, Error> {
+        let dim = config.head_dim;
+        let weight = match config.qk_norm {
+            QkNorm::None => None,
+            QkNorm::Head => Some(self.vector(name, dim)?),
+            QkNorm::EachHead => self.optional(name, |n| self.rows(n, dim, heads))?,
+            QkNorm::Row => Some(self.vector(name, heads * dim)?),
+        };
+        Ok(weight.map(|weight| NormWeights { weight, bias: Vec::new() }))
+    }
+
+    fn positions(&self, config: &ModelConfig) -> Result<PackedMatrix, Error> {
+        self.matrix("position_embd.weight", config.embedding_length, config.context_length)
+    }
+
+    fn rope_factors(&self, config: &ModelConfig) -> Result<[Option<Vec<f32>>; 2], Error> {
+        let factors = |name| self.optional(name, |n| self.vector(n, config.rope_dims / 2));
+        Ok(match config.rope_factors {
+            RopeFactors::None => [None, None],
+            RopeFactors::One => [factors("rope_freqs.weight")?, None],
+            RopeFactors::ByLength => {
+                [factors("rope_factors_short.weight")?, factors("rope_factors_long.weight")?]
+            }
         })
     }
 
@@ -196,6 +277,16 @@ impl Loader<'_> {
         let packed = self.pack(name, len, 1, 0..1, format!("[{len}]"))?;
         let mut out = vec![0.0; len];
         packed.dequantize_row(0, &mut out);
+        Ok(out)
+    }
+
+    /// A matrix as floats, row by row.
+    fn rows(&self, name: &str, cols: usize, rows: usize) -> Result<Vec<f32>, Error> {
+        let packed = self.matrix(name, cols, rows)?;
+        let mut out = vec![0.0; cols * rows];
+        for (row, values) in out.chunks_exact_mut(cols).enumerate() {
+            packed.dequantize_row(row, values);
+        }
         Ok(out)
     }
 
