@@ -217,6 +217,10 @@ fn models_are_quantized() {
     assert!(table.contains("| token_embd.weight") && table.contains("272 tensors"), "{table}");
     let text = stdout(&["run", &out, PROMPT, "-n", "8"], b"");
     assert!(text.trim_start().starts_with("Paris."), "{text}");
+    let panels = folder.path().join("out.smq").display().to_string();
+    stdout(&["quantize", &smollm2(), &panels, "-t", "Q6_K"], b"");
+    assert_eq!(stdout(&["run", &panels, PROMPT, "-n", "8"], b""), text);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     let wrong = output(&["quantize", &out, &out, "-t", "Q8_0"], b"");
     assert_eq!(wrong.status.code(), Some(2));
     let unknown = output(&["quantize", &out, "x", "-t", "Q9"], b"");

@@ -1,8 +1,12 @@
 //! Damaged files: each is refused with one line that names what is wrong, and
 //! none makes the loader panic or allocate what only a header claims.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 use smallmind_abstractions::{CancellationToken, GenerationOptions, GenerationRequest};
 use smallmind_engine::{Engine, EngineOptions, Error, SessionOptions};
+use smallmind_runtime::container::ModelFile;
+use smallmind_runtime::quantization::{Recipe, quantize_model};
 use smallmind_testkit::{Random, Recorder, damages, tiny_model};
 use std::fs::File;
 use std::path::Path;
@@ -70,12 +74,25 @@ fn load_and_run(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// A file of our own quantizer's.
+fn quantized() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let [from, to] = ["from.gguf", "to.gguf"].map(|name| folder.path().join(name));
+    std::fs::write(&from, tiny_model("llama").bytes()).unwrap();
+    let (from, recipe) = (ModelFile::open(&from).unwrap(), Recipe::named("Q8_0").unwrap());
+    quantize_model(&from, recipe, &to, &mut |_| (), &CancellationToken::new()).unwrap();
+    std::fs::read(to).unwrap()
+}
+
 #[test]
 fn corrupted_files_never_panic() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    for (model, seed) in [("llama", 1), ("gemma3-pattern", 2), ("qwen2", 3), ("llama-q4_k", 4)] {
-        let gguf = tiny_model(model);
-        let (sound, header) = (gguf.bytes(), *gguf.sections().last().unwrap());
+    let models = ["llama", "gemma3-pattern", "qwen2", "llama-q4_k"];
+    let models = models.map(|model| (model, tiny_model(model).bytes()));
+    for (seed, (model, sound)) in (1..).zip(models.into_iter().chain([("ours", quantized())])) {
+        std::fs::write(&file, &sound).unwrap();
+        let header = ModelFile::open(file.path()).unwrap();
+        let header = header.tensors().map(|t| t.offset as usize).min().unwrap();
         let mut random = Random::new(seed);
         for round in 0..1000 {
             let mut bytes = sound.clone();

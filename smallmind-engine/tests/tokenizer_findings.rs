@@ -4,8 +4,10 @@
 
 use smallmind_abstractions::{CancellationToken, ReasonCode};
 use smallmind_engine::{Engine, EngineOptions, Error, GgufTokenizerFactory};
+use smallmind_runtime::container::{ModelFile, convert};
 use smallmind_testkit::{Gguf, Value, tiny_model};
 use smallmind_tokenizers::reason;
+use std::path::Path;
 
 const TOKENS: &str = "tokenizer.ggml.tokens";
 const MERGES: &str = "tokenizer.ggml.merges";
@@ -13,6 +15,7 @@ const MODEL: &str = "tokenizer.ggml.model";
 const PRE: &str = "tokenizer.ggml.pre";
 
 /// The codes that loading a changed model gives: of findings, or of the error.
+/// A file converted to `.smq` gives the same.
 fn codes(name: &str, change: impl FnOnce(&mut Gguf)) -> Vec<ReasonCode> {
     codes_with(GgufTokenizerFactory::new(), name, change)
 }
@@ -24,10 +27,19 @@ fn codes_with(
 ) -> Vec<ReasonCode> {
     let mut file = tiny_model(name);
     change(&mut file);
-    let path = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&path, file.bytes()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let [gguf, smq] = ["model.gguf", "model.smq"].map(|name| folder.path().join(name));
+    std::fs::write(&gguf, file.bytes()).unwrap();
+    let never = CancellationToken::new();
+    convert(&ModelFile::open(&gguf).unwrap(), &smq, &mut |_| {}, &never).unwrap();
     let options = EngineOptions { threads: Some(1), tokenizer, ..Default::default() };
-    match Engine::load(path.path(), options, &CancellationToken::new()) {
+    let codes = codes_of(&gguf, options.clone());
+    assert_eq!(codes_of(&smq, options), codes, "from .smq");
+    codes
+}
+
+fn codes_of(path: &Path, options: EngineOptions) -> Vec<ReasonCode> {
+    match Engine::load(path, options, &CancellationToken::new()) {
         Ok(engine) => {
             let issues = &engine.tokenizer().diagnostics().issues;
             assert!(issues.iter().all(|issue| issue.message.len() > 20), "{issues:?}");

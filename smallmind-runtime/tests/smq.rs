@@ -5,9 +5,12 @@
 use smallmind_abstractions::CancellationToken;
 use smallmind_runtime::container::{ModelFile, Storage, convert};
 use smallmind_runtime::{Error, LoadOptions, Logits, Model};
-use smallmind_testkit::{QUANTIZED, Random, tiny_model};
+use smallmind_testkit::{QUANTIZED, Random, Recorder, tiny_model};
 use std::fs;
 use std::path::Path;
+
+#[global_allocator]
+static ALLOCATOR: Recorder = Recorder;
 
 fn logits(path: &Path) -> Result<Vec<f32>, Error> {
     let never = CancellationToken::new();
@@ -89,4 +92,62 @@ fn other_versions_and_layouts_are_refused_by_name() {
         assert!(matches!(error, Error::Unsupported { .. }), "{error}");
         assert!(error.to_string().contains(says), "{error}");
     }
+}
+
+/// Changes the index of a file, and makes the header vouch for it.
+fn lie(sound: &[u8], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
+    let mut bytes = sound.to_vec();
+    let index = u64::from_le_bytes(bytes[16..24].try_into().unwrap()) as usize;
+    change(&mut bytes[index..]);
+    let checksum = crc32fast::hash(&bytes[index..]);
+    bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// A checksum is no proof: whoever writes the index writes its checksum.
+#[test]
+fn an_index_that_lies_never_panics_nor_inflates() {
+    let folder = tempfile::tempdir().unwrap();
+    for (seed, model) in (1..).zip(["llama", "gemma3", "llama-q4_k"]) {
+        let (_, smq) = converted(model, folder.path());
+        let sound = fs::read(&smq).unwrap();
+        let mut random = Random::new(seed);
+        for round in 0..500 {
+            let bytes = lie(&sound, |index| {
+                let at = random.below(index.len() - 8);
+                match random.below(3) {
+                    0 => index[at] ^= 1 << random.below(8),
+                    1 => index[at] = random.bits() as u8,
+                    _ => index[at..at + 8].copy_from_slice(&random.bits().to_le_bytes()),
+                }
+            });
+            fs::write(&smq, &bytes).unwrap();
+            Recorder::take();
+            if let Err(error) = logits(&smq) {
+                let message = error.to_string();
+                assert!(!message.contains(char::is_control), "{model} {round}: {message:?}");
+            }
+            assert!(Recorder::take().largest <= bytes.len() + (1 << 20), "{model} {round}");
+        }
+    }
+}
+
+#[test]
+fn tensors_that_share_bytes_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, smq) = converted("llama", folder.path());
+    let sound = fs::read(&smq).unwrap();
+    let file = ModelFile::open(&smq).unwrap();
+    let [first, second] = ["blk.0.attn_k.weight", "blk.1.attn_k.weight"]
+        .map(|name| file.find_tensor(name).unwrap().info.offset.to_le_bytes());
+    fs::write(
+        &smq,
+        lie(&sound, |index| {
+            let at = index.windows(8).position(|bytes| bytes == second).unwrap();
+            index[at..at + 8].copy_from_slice(&first);
+        }),
+    )
+    .unwrap();
+    let message = ModelFile::open(&smq).unwrap_err().to_string();
+    assert!(message.contains("bytes shared with tensor 'blk.0.attn_k.weight'"), "{message}");
 }

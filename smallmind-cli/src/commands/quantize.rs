@@ -2,11 +2,12 @@
 
 use crate::error::Error;
 use crate::{interrupt, models, output};
-use smallmind_runtime::container::ModelFile;
+use smallmind_runtime::container::{ModelFile, convert};
 use smallmind_runtime::quantization::{Recipe, TensorReport, quantize_model};
 use std::fs;
 use std::io::{Write, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// Writes a model with its weights in other types.
 #[derive(clap::Args)]
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 Examples:
   smallmind quantize model-f16.gguf model-q4.gguf --type Q4_K_M
   smallmind quantize smollm2-135m small.gguf -t Q3_K_M
+  smallmind quantize model-f16.gguf model.smq -t Q4_K_M
 
 A type names a mix, as in llama.cpp: _S, _M and _L hold more and more tensors
 finer. Best from F32, F16 or BF16: the errors of weights that are quantized
@@ -22,7 +24,8 @@ its mean squared error over that of its weights.")]
 pub(crate) struct Args {
     /// The model: a file, a name, or hf:OWNER/REPOSITORY/FILE.gguf.
     model: String,
-    /// The file to write, replaced where it is there.
+    /// The file to write, replaced where it is there: .smq by that name, GGUF
+    /// by any other.
     out: PathBuf,
     /// The type: F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q4_0 and so on.
     #[arg(long = "type", short = 't', value_parser = recipe)]
@@ -52,7 +55,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         bytes += tensor.byte_len;
         rows.push(row(&tensor));
     };
-    quantize_model(&file, args.recipe, &args.out, &mut progress, &cancel)?;
+    if args.out.extension().is_some_and(|e| e == "smq") {
+        // Panels are made of the blocks, which lie beside them meanwhile.
+        let folder = args.out.parent().filter(|p| !p.as_os_str().is_empty());
+        let folder = TempDir::new_in(folder.unwrap_or(Path::new(".")))?;
+        let blocks = folder.path().join("blocks.gguf");
+        quantize_model(&file, args.recipe, &blocks, &mut progress, &cancel)?;
+        convert(&ModelFile::open(&blocks)?, &args.out, &mut |_| {}, &cancel)?;
+    } else {
+        quantize_model(&file, args.recipe, &args.out, &mut progress, &cancel)?;
+    }
     bar.finish_and_clear();
     let mut out = stdout().lock();
     output::table(&mut out, &["tensor", "shape", "from", "to", "size", "error"], &rows)?;

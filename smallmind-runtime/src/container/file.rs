@@ -67,6 +67,7 @@ impl ModelFile {
         tensors.extend(parts.flat_map(|p| p.tensors));
         split::check_total(path, &metadata, tensors.len())?;
         let by_name = index(&paths, &tensors)?;
+        apart(&paths, &tensors)?;
         Ok(Self { path: path.to_owned(), version, alignment, metadata, tensors, by_name, maps })
     }
 
@@ -151,6 +152,26 @@ fn map(path: &Path) -> Result<Mmap, Error> {
     // SAFETY: the map is read-only. As every user of mapped files, this relies
     // on nobody truncating the file meanwhile; `open` documents no more.
     unsafe { Mmap::map(&file) }.map_err(failed("map"))
+}
+
+/// Whether each tensor has data of its own.
+fn apart(paths: &[PathBuf], tensors: &[TensorInfo]) -> Result<(), Error> {
+    let mut places: Vec<_> = tensors.iter().filter(|t| t.byte_len > 0).collect();
+    places.sort_unstable_by_key(|t| (t.split, t.offset));
+    for pair in places.windows(2) {
+        let [first, second] = [pair[0], pair[1]];
+        let end = first.offset.saturating_add(first.byte_len);
+        if first.split == second.split && second.offset < end {
+            return Err(Error::Damaged {
+                file: paths[second.split].clone(),
+                what: format!("data of tensor '{}'", second.name.escape_debug()),
+                offset: second.offset,
+                expected: "bytes of its own".to_owned(),
+                found: format!("bytes shared with tensor '{}'", first.name.escape_debug()),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn index(paths: &[PathBuf], tensors: &[TensorInfo]) -> Result<HashMap<String, usize>, Error> {

@@ -153,15 +153,16 @@ fn starts(starts: &[Start]) -> String {
         let ratio = s.peer.map(|peer| format!("{:.2}", s.seconds.median / peer.median));
         let load = format!("{} ms", ms(s.load_seconds));
         let (peer, ratio) = (s.peer.map_or_else(none, spread), ratio.unwrap_or_else(none));
-        vec![s.model.clone(), spread(s.seconds), load, peer, ratio]
+        vec![s.model.clone(), s.container.to_owned(), spread(s.seconds), load, peer, ratio]
     });
-    table(&["model", "whole process", "load", "llama.cpp", "ratio"], rows)
+    table(&["model", "from", "whole process", "load", "llama.cpp", "ratio"], rows)
 }
 
 fn memory(report: &Report) -> String {
     let none = || "–".to_owned();
     let mb = |bytes: u64| format!("{:.0} MB", bytes as f64 / 1e6);
-    let rows = report.memory.iter().zip(&report.starts).flat_map(|(m, start)| {
+    let starts = report.starts.iter().filter(|start| start.container == "GGUF");
+    let rows = report.memory.iter().zip(starts).flat_map(|(m, start)| {
         let row = |when: String, a: &Allocations, rss: Option<u64>| {
             let of = |r: Requests| format!("{:.2} ({:.0} B)", r.requests, r.bytes);
             let requests = [a.first_prompt, a.warm_chunk, a.warm_token].map(of);

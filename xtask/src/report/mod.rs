@@ -75,8 +75,8 @@ fn measure(options: &Options<'_>, before: &[Row]) -> Result<Report, String> {
     let kernels = kernels::measure(&binary)?;
     let dense = dense::measure(&binary, options.peer.as_ref())?;
     let peer = options.peer.as_ref();
-    let start = |model: &&str| Start::measure(&binary, model, peer);
-    let starts = MODELS.iter().map(start).collect::<Result<_, _>>()?;
+    let start = |model: &&str| start::measure(&binary, model, peer);
+    let starts = MODELS.iter().map(start).collect::<Result<Vec<_>, _>>()?.concat();
     let memory = memory::measure(&MODELS)?;
     Ok(Report { machine: Machine::this()?, effort, speeds, kernels, dense, starts, memory })
 }
