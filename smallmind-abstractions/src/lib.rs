@@ -35,7 +35,8 @@ pub use generation::{
 pub use memory::PoolStats;
 pub use metadata::{FromMetadata, Metadata, MetadataArray, MetadataValue, StringTable, ValueType};
 pub use retrieval::{
-    Access, ChunkId, Embedder, EmbeddingRole, Hit, Reranker, Retriever, SearchRequest, VectorStore,
+    Access, ChunkId, Condition, Embedder, Embedding, EmbeddingRole, Hit, Reranker, Retriever,
+    SearchRequest, VectorStore,
 };
 pub use sampling::{Dry, Mirostat, Penalties, SamplingOptions, TokenLogprobs, Xtc};
 pub use tokenizer::{

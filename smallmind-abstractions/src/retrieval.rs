@@ -61,6 +61,20 @@ impl Access {
     }
 }
 
+/// What a document must be for its chunks to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Its source starts so: a folder, for instance.
+    SourceStartsWith(String),
+    /// Its metadata has one of these values under this key.
+    Metadata {
+        /// The key.
+        key: String,
+        /// The values, of which one is enough.
+        one_of: Vec<String>,
+    },
+}
+
 /// What is searched for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchRequest {
@@ -70,12 +84,27 @@ pub struct SearchRequest {
     pub limit: usize,
     /// On whose behalf.
     pub access: Access,
+    /// What else must hold of a document, all of it.
+    pub conditions: Vec<Condition>,
 }
 
 impl SearchRequest {
     /// The ten best of the chunks that everybody may see.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), limit: 10, access: Access::default() }
+        Self { text: text.into(), limit: 10, access: Access::default(), conditions: Vec::new() }
+    }
+
+    /// The same with another question.
+    #[must_use]
+    pub fn with_text(self, text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..self }
+    }
+
+    /// The same in fewer documents.
+    #[must_use]
+    pub fn with_condition(mut self, condition: Condition) -> Self {
+        self.conditions.push(condition);
+        self
     }
 
     /// The same with another number of hits.
@@ -160,8 +189,8 @@ pub trait Retriever: Send + Sync {
     /// A short name, as tables show it.
     fn name(&self) -> &str;
 
-    /// At most `request.limit` chunks, all of which `request.access` allows,
-    /// by falling score; equal scores by rising id.
+    /// At most `request.limit` chunks, all of which `request.access` and
+    /// `request.conditions` allow, by falling score; equal scores by rising id.
     ///
     /// # Errors
     /// [`Error::Cancelled`], or what the store or the embedder reports.
@@ -172,18 +201,28 @@ pub trait Retriever: Send + Sync {
     ) -> Result<Vec<Hit>, Error>;
 }
 
+/// A vector and the model it comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Embedding<'a> {
+    /// The [id](Embedder::id) of the embedder.
+    pub embedder: &'a str,
+    /// Its values.
+    pub values: &'a [f32],
+}
+
 /// Keeps vectors of chunks and finds the nearest.
 pub trait VectorStore: Send + Sync {
-    /// At most `limit` chunks that `access` allows, by falling inner product
-    /// with `vector`; equal scores by rising id.
+    /// At most `request.limit` chunks that `request` allows, by falling inner
+    /// product with `query`; equal scores by rising id. The text of the
+    /// request does not matter. A store without vectors finds nothing.
     ///
     /// # Errors
-    /// [`Error::Cancelled`], or what the store reports.
+    /// [`Error::Cancelled`], or what the store reports: that its vectors are
+    /// another embedder's, for one.
     fn nearest(
         &self,
-        vector: &[f32],
-        limit: usize,
-        access: &Access,
+        query: Embedding<'_>,
+        request: &SearchRequest,
         cancel: &CancellationToken,
     ) -> Result<Vec<Hit>, Error>;
 }

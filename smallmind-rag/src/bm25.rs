@@ -35,7 +35,6 @@ impl Retriever for Bm25 {
         cancel: &CancellationToken,
     ) -> Result<Vec<Hit>, Error> {
         let terms = self.store.analyzer().terms(&request.text);
-        let access = &request.access;
-        Ok(self.store.words(&terms, self.title_weight, request.limit, access, cancel)?)
+        Ok(self.store.words(&terms, self.title_weight, request, cancel)?)
     }
 }

@@ -23,6 +23,8 @@ pub struct Document {
     pub title: String,
     /// Its state when it was read.
     pub fingerprint: Fingerprint,
+    /// Keys and values to search by; a key may have several values.
+    pub metadata: Vec<(String, String)>,
     /// Its passages, in order.
     pub chunks: Vec<Chunk>,
 }

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 pub enum Stage {
     /// Reading files and taking the text out of them.
     Reading,
+    /// Making vectors of texts.
+    Embedding,
     /// Writing to the store.
     Indexing,
     /// Searching, and reading what was found.
@@ -20,6 +22,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Reading => "reading",
+            Self::Embedding => "embedding",
             Self::Indexing => "indexing",
             Self::Retrieval => "retrieval",
         })
@@ -69,6 +72,25 @@ pub enum Error {
         found: String,
         /// The language asked for.
         asked: String,
+    },
+    /// The store holds vectors of another embedder.
+    #[error(
+        "the store's vectors are of {found}, and {asked} was given; use {found}, or forget them \
+         and embed again"
+    )]
+    OtherEmbedder {
+        /// Whose vectors the store holds, and how long they are.
+        found: String,
+        /// What was given.
+        asked: String,
+    },
+    /// Vectors are not as many, or not as long, as they should be.
+    #[error("vectors of {found} values in all were given; expected {expected}")]
+    Vectors {
+        /// How many values there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
     },
     /// A file could not be read.
     #[error("cannot read {}: {source}", path.display())]

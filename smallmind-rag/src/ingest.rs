@@ -135,7 +135,9 @@ fn file(
             let chunks = chunks(path, &text, cancel)?;
             let count = chunks.len();
             let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            update.put(&Document { source: source.to_owned(), title, fingerprint, chunks })?;
+            let source = source.to_owned();
+            let rest = Document::default();
+            update.put(&Document { source, title, fingerprint, chunks, ..rest })?;
             progress(Event::Added(name, count));
         }
     }

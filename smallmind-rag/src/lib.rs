@@ -25,14 +25,19 @@
 
 mod analysis;
 mod bm25;
+mod dense;
 mod document;
+mod embed;
 mod error;
 pub mod eval;
+mod hits;
 pub mod ingest;
 mod store;
 
 pub use analysis::{Analyzer, Language};
 pub use bm25::Bm25;
+pub use dense::Dense;
 pub use document::{Chunk, Document, Fingerprint, Passage};
+pub use embed::{embed_missing, text_to_embed};
 pub use error::{Error, Stage};
 pub use store::{Status, Store, Update};

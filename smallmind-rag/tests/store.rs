@@ -2,7 +2,11 @@
 //! nobody sees what they may not.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests that fails is a test that fails")]
+#![allow(dead_code, unreachable_pub, reason = "tests share a module of helpers")]
 
+mod common;
+
+use common::Random;
 use smallmind_abstractions::{Access, CancellationToken, Retriever, SearchRequest};
 use smallmind_rag::{Bm25, Chunk, Document, Error, Language, Stage, Status, Store};
 use std::sync::Arc;
@@ -91,24 +95,12 @@ fn words_of_a_question_are_never_operators() {
     }
 }
 
-/// A small generator (SplitMix64), so that a failure can be had again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-
-    fn labels(&mut self) -> Vec<String> {
-        // Some of them try to leave the query they are put into.
-        const LABELS: [&str; 8] =
-            ["staff", "user:ann", "user:bob", "a\"b", "'", "[\"staff\"]", "null", "\u{1F512}"];
-        let n = self.below(4);
-        (0..n).map(|_| LABELS[self.below(8) as usize].to_owned()).collect()
-    }
+fn labels(random: &mut Random) -> Vec<String> {
+    // Some of them try to leave the query they are put into.
+    const LABELS: [&str; 8] =
+        ["staff", "user:ann", "user:bob", "a\"b", "'", "[\"staff\"]", "null", "\u{1F512}"];
+    let n = random.below(4);
+    (0..n).map(|_| LABELS[random.below(8) as usize].to_owned()).collect()
 }
 
 #[test]
@@ -118,14 +110,14 @@ fn nobody_sees_what_they_may_not() {
     let mut random = Random(7);
     let documents: Vec<_> = (0..300)
         .map(|i| {
-            let mut chunk = |text| Chunk { text, labels: random.labels(), ..Chunk::default() };
+            let mut chunk = |text| Chunk { text, labels: labels(&mut random), ..Chunk::default() };
             let words = format!("wings number {i}");
             Document { source: i.to_string(), chunks: vec![chunk(words)], ..Document::default() }
         })
         .collect();
-    store.update(&never, |u| documents.iter().try_for_each(|d| u.put(d))).unwrap();
+    store.update(&never, |u| documents.iter().try_for_each(|d| u.put(d).map(drop))).unwrap();
     for round in 0..300 {
-        let access = Access::labels(random.labels());
+        let access = Access::labels(labels(&mut random));
         let allowed = |d: &&Document| access.allows(&d.chunks[0].labels);
         let mut expected: Vec<_> = documents.iter().filter(allowed).map(|d| &d.source).collect();
         let request = SearchRequest::new("wings").with_access(access.clone()).with_limit(1000);

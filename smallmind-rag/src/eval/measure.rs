@@ -37,7 +37,7 @@ impl Dataset {
     pub fn fill(&self, store: &Store, cancel: &CancellationToken) -> Result<(), Error> {
         store.update(cancel, |update| {
             let document = |d: &TestDocument| Document::from_text(&d.id, &d.title, &d.text);
-            self.documents.iter().try_for_each(|d| update.put(&document(d)))
+            self.documents.iter().try_for_each(|d| update.put(&document(d)).map(drop))
         })
     }
 }

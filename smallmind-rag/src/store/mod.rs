@@ -1,8 +1,11 @@
 //! One durable file of documents, chunks, words and labels.
 
+mod filter;
+mod index;
 mod read;
 mod schema;
 mod update;
+mod vectors;
 
 pub use read::Status;
 pub use update::Update;
@@ -32,6 +35,8 @@ pub struct Store {
     analyzer: Analyzer,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// The vectors, as the last search left them.
+    index: Mutex<Arc<index::Index>>,
 }
 
 impl Store {
@@ -76,6 +81,7 @@ impl Store {
             analyzer: Analyzer::new(language),
             writer: Mutex::new(writer),
             readers: Mutex::default(),
+            index: Mutex::default(),
         })
     }
 

@@ -2,9 +2,10 @@
 //! before anything is ranked or counted.
 
 use super::Store;
+use super::filter::{MATCHING, VISIBLE, conditions, held};
 use crate::{Error, Fingerprint, Passage};
 use rusqlite::{Row, params};
-use smallmind_abstractions::{Access, CancellationToken, ChunkId, Hit};
+use smallmind_abstractions::{Access, CancellationToken, ChunkId, Hit, SearchRequest};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -19,47 +20,33 @@ pub struct Status {
     pub vectors: u64,
 }
 
-/// True for chunks of the table `chunks c` that may be seen. `?1` is the list
-/// of labels held, in JSON, or NULL for access to everything.
-const VISIBLE: &str = "(c.restricted = 0 OR ?1 IS NULL OR EXISTS (
-    SELECT 1 FROM labels l JOIN json_each(?1) held ON l.label = held.value WHERE l.chunk = c.id))";
-
-/// The first parameter of [`VISIBLE`].
-fn held(access: &Access) -> Option<String> {
-    match access {
-        Access::Everything => None,
-        Access::Labels(labels) => Some(serde_json::Value::from(labels.as_slice()).to_string()),
-    }
-}
-
 impl Store {
-    /// The chunks in which any of `terms` stands, by falling BM25.
+    /// The chunks in which any of `terms` stands, by falling BM25. The text of
+    /// the request does not matter.
     pub(crate) fn words(
         &self,
         terms: &[String],
         title_weight: f64,
-        limit: usize,
-        access: &Access,
+        request: &SearchRequest,
         cancel: &CancellationToken,
     ) -> Result<Vec<Hit>, Error> {
         if terms.is_empty() {
             return Ok(Vec::new());
         }
         let sql = format!(
-            "SELECT c.id, -bm25(terms, ?3, 1.0) AS score
+            "SELECT c.id, -bm25(terms, ?4, 1.0) AS score
              FROM terms JOIN chunks c ON c.id = terms.rowid
-             WHERE terms MATCH ?2 AND {VISIBLE} ORDER BY score DESC, c.id LIMIT ?4"
+             WHERE terms MATCH ?3 AND {VISIBLE} AND {MATCHING}
+             ORDER BY score DESC, c.id LIMIT ?5"
         );
         // Quoted, a term is no operator of FTS5.
         let quote = |term: &String| format!("\"{}\"", term.replace('"', "\"\""));
         let any = terms.iter().map(quote).collect::<Vec<_>>().join(" OR ");
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let hit = |row: &Row<'_>| {
-            Ok(Hit { chunk: ChunkId(row.get(0)?), score: row.get::<_, f64>(1)? as f32 })
-        };
+        let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
+        let [held, conditions] = [held(&request.access), conditions(&request.conditions)];
         self.read(cancel, |connection| {
             let mut query = connection.prepare_cached(&sql)?;
-            query.query_map(params![held(access), any, title_weight, limit], hit)?.collect()
+            query.query_map(params![held, conditions, any, title_weight, limit], hit)?.collect()
         })
     }
 
@@ -74,12 +61,7 @@ impl Store {
         access: &Access,
         cancel: &CancellationToken,
     ) -> Result<Vec<Passage>, Error> {
-        let sql = format!(
-            "SELECT c.id, d.source, d.title, c.heading, c.text,
-                c.byte_start, c.byte_end, c.line_start, c.line_end
-             FROM chunks c JOIN documents d ON d.id = c.document
-             WHERE c.id = ?2 AND {VISIBLE}"
-        );
+        let sql = select_passages(&format!("c.id = ?2 AND {VISIBLE}"));
         let held = held(access);
         self.read(cancel, |connection| {
             let mut query = connection.prepare_cached(&sql)?;
@@ -125,7 +107,21 @@ impl Store {
     }
 }
 
-fn passage(row: &Row<'_>) -> rusqlite::Result<Passage> {
+/// A hit of a query that selects a chunk and its score.
+pub(super) fn hit(row: &Row<'_>) -> rusqlite::Result<Hit> {
+    Ok(Hit { chunk: ChunkId(row.get(0)?), score: row.get::<_, f64>(1)? as f32 })
+}
+
+/// A query whose rows are read by [`passage`].
+pub(super) fn select_passages(condition: &str) -> String {
+    format!(
+        "SELECT c.id, d.source, d.title, c.heading, c.text,
+            c.byte_start, c.byte_end, c.line_start, c.line_end
+         FROM chunks c JOIN documents d ON d.id = c.document WHERE {condition}"
+    )
+}
+
+pub(super) fn passage(row: &Row<'_>) -> rusqlite::Result<Passage> {
     let range = |start, end| -> rusqlite::Result<Range<usize>> {
         let at = |i| row.get::<_, i64>(i).map(|n| usize::try_from(n).unwrap_or_default());
         Ok(at(start)?..at(end)?)

@@ -10,7 +10,8 @@ use std::path::Path;
 const APPLICATION: i64 = 0x536d_5267;
 
 /// The step from each format to the next; an empty file has format 0.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE documents (
         id INTEGER PRIMARY KEY,
@@ -48,7 +49,24 @@ const STEPS: &[&str] = &["
     CREATE TRIGGER forget_terms AFTER DELETE ON chunks BEGIN
         DELETE FROM terms WHERE rowid = old.id;
     END;
-"];
+",
+    "
+    CREATE TABLE metadata (
+        document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (document, key, value)
+    ) WITHOUT ROWID;
+    DROP TABLE vectors;
+    -- Rows are never changed, and ids never given twice: what is new since an
+    -- id, and what is gone, can be told without reading a vector.
+    CREATE TABLE vectors (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        chunk INTEGER NOT NULL UNIQUE REFERENCES chunks (id) ON DELETE CASCADE,
+        vector BLOB NOT NULL
+    );
+",
+];
 
 /// Makes or migrates the tables. A file that is ours and new enough is only
 /// read.

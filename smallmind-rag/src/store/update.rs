@@ -3,16 +3,16 @@
 use super::{PATIENCE, Store, failure, is_busy, unwatch, watch};
 use crate::{Analyzer, Chunk, Document, Error, Fingerprint, Stage};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use smallmind_abstractions::CancellationToken;
+use smallmind_abstractions::{CancellationToken, ChunkId};
 
 const STAGE: Stage = Stage::Indexing;
 
 /// What is being written, seen by nobody else yet.
 #[derive(Debug)]
 pub struct Update<'a> {
-    transaction: Transaction<'a>,
+    pub(super) transaction: Transaction<'a>,
     analyzer: &'a Analyzer,
-    cancel: &'a CancellationToken,
+    pub(super) cancel: &'a CancellationToken,
 }
 
 impl Store {
@@ -43,11 +43,23 @@ impl Store {
         let transaction = begin(writer, cancel)?;
         let mut update = Update { transaction, analyzer: &self.analyzer, cancel };
         // A transaction that is dropped is rolled back.
+        let before = update.transaction.total_changes();
         let value = work(&mut update)?;
+        if update.transaction.total_changes() != before {
+            count_change(&update.transaction).map_err(|error| failure(STAGE, cancel, error))?;
+        }
         cancel.check().map_err(Error::cancelled(STAGE))?;
         update.transaction.commit().map_err(|error| failure(STAGE, cancel, error))?;
         Ok(value)
     }
+}
+
+/// Lets whoever holds something of the store in memory know that it has
+/// changed.
+fn count_change(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    const COUNT: &str = "INSERT INTO settings VALUES ('changes', 1)
+        ON CONFLICT (name) DO UPDATE SET value = value + 1";
+    transaction.prepare_cached(COUNT)?.execute([]).map(drop)
 }
 
 /// Begins to write, once no other process does.
@@ -67,17 +79,18 @@ pub(super) fn begin<'a>(
 
 impl Update<'_> {
     /// Puts a document in place of the one of the same source, if there is one.
+    /// Returns the numbers of its chunks.
     ///
     /// # Errors
     /// [`Error::Cancelled`], or what SQLite reports.
-    pub fn put(&mut self, document: &Document) -> Result<(), Error> {
+    pub fn put(&mut self, document: &Document) -> Result<Vec<ChunkId>, Error> {
         self.remove(&document.source)?;
         let id = self.insert_document(document).map_err(|e| self.failure(e))?;
-        for (ordinal, chunk) in document.chunks.iter().enumerate() {
+        let chunks = document.chunks.iter().enumerate().map(|(ordinal, chunk)| {
             self.cancel.check().map_err(Error::cancelled(STAGE))?;
-            self.insert_chunk(id, ordinal, &document.title, chunk).map_err(|e| self.failure(e))?;
-        }
-        Ok(())
+            self.insert_chunk(id, ordinal, &document.title, chunk).map_err(|e| self.failure(e))
+        });
+        chunks.collect()
     }
 
     /// Removes the document of a source; says whether there was one.
@@ -107,13 +120,19 @@ impl Update<'_> {
             VALUES (?1, ?2, ?3, ?4, ?5)";
         let print = &document.fingerprint;
         let size = i64::try_from(print.size).unwrap_or(i64::MAX);
-        self.transaction.prepare_cached(INSERT)?.insert(params![
+        let id = self.transaction.prepare_cached(INSERT)?.insert(params![
             document.source,
             document.title,
             size,
             print.modified,
             print.hash
-        ])
+        ])?;
+        const METADATA: &str = "INSERT OR IGNORE INTO metadata VALUES (?1, ?2, ?3)";
+        let mut insert = self.transaction.prepare_cached(METADATA)?;
+        for (key, value) in &document.metadata {
+            insert.execute(params![id, key, value])?;
+        }
+        Ok(id)
     }
 
     fn insert_chunk(
@@ -122,7 +141,7 @@ impl Update<'_> {
         ordinal: usize,
         title: &str,
         chunk: &Chunk,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<ChunkId> {
         const CHUNK: &str = "INSERT INTO chunks
             (document, ordinal, restricted, byte_start, byte_end, line_start, line_end, heading, text)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
@@ -146,10 +165,10 @@ impl Update<'_> {
         self.transaction
             .prepare_cached("INSERT INTO terms (rowid, title, body) VALUES (?1, ?2, ?3)")?
             .execute(params![id, above, text])?;
-        Ok(())
+        Ok(ChunkId(id))
     }
 
-    fn failure(&self, error: rusqlite::Error) -> Error {
+    pub(super) fn failure(&self, error: rusqlite::Error) -> Error {
         failure(STAGE, self.cancel, error)
     }
 }

@@ -1,0 +1,223 @@
+//! The vectors in memory, as bytes: what a search reads of each chunk is a
+//! quarter of its vector. The best are then scored again with all they have.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use smallmind_abstractions::{Access, CancellationToken, Cancelled};
+use std::collections::{HashMap, HashSet};
+
+/// Rows between two looks at a token: less than a millisecond.
+const BLOCK: usize = 8192;
+
+/// The largest code of a vector's value.
+const CODES: f32 = 127.0;
+
+/// The largest code of a query's value. It has more bits than a vector's, so
+/// that all of the error is the vectors'.
+const QUERY_CODES: i32 = 2047;
+
+/// Codes of all vectors, in the order of their ids.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Index {
+    /// Which state of the store this is, once it is complete.
+    changes: Option<i64>,
+    /// Whose vectors these are; nobody's where there are none.
+    pub(super) embedder: Option<Identity>,
+    entries: Vec<Entry>,
+    /// `dimensions` codes an entry.
+    codes: Vec<i8>,
+    /// Sets of labels by their number; the first is that of chunks without.
+    groups: Vec<Vec<String>>,
+    numbers: HashMap<String, u32>,
+}
+
+/// An embedder's name and the length of its vectors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) name: String,
+    pub(super) dimensions: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    id: i64,
+    document: i64,
+    group: u32,
+    /// What a code is worth.
+    scale: f32,
+}
+
+impl Identity {
+    /// The embedder whose vectors the store holds.
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
+        const READ: &str = "SELECT n.value, CAST(d.value AS INTEGER) FROM settings n, settings d
+            WHERE n.name = 'embedder' AND d.name = 'dimensions'";
+        let identity = |row: &Row<'_>| {
+            let dimensions = usize::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
+            Ok(Self { name: row.get(0)?, dimensions })
+        };
+        connection.prepare_cached(READ)?.query_row([], identity).optional()
+    }
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} dimensions)", self.name, self.dimensions)
+    }
+}
+
+impl Index {
+    /// Brings the index to the state that `connection` sees. Where that is
+    /// stopped, the next call goes on with what has been read.
+    pub(super) fn refresh(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        const CHANGES: &str = "SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'changes'";
+        let changes = connection.prepare_cached(CHANGES)?.query_row([], |row| row.get(0));
+        let changes = changes.optional()?.unwrap_or(0);
+        if self.changes == Some(changes) {
+            return Ok(());
+        }
+        self.changes = None;
+        let embedder = Identity::read(connection)?;
+        if embedder != self.embedder || self.groups.is_empty() {
+            *self = Self { embedder, groups: vec![Vec::new()], ..Self::default() };
+        }
+        self.drop_removed(connection)?;
+        self.read_added(connection)?;
+        self.changes = Some(changes);
+        Ok(())
+    }
+
+    fn dimensions(&self) -> usize {
+        self.embedder.as_ref().map_or(0, |e| e.dimensions)
+    }
+
+    fn drop_removed(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut live = connection.prepare_cached("SELECT id FROM vectors")?;
+        let live: HashSet<i64> = live.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let dimensions = self.dimensions();
+        let mut kept = 0;
+        for at in 0..self.entries.len() {
+            if live.contains(&self.entries[at].id) {
+                self.entries[kept] = self.entries[at];
+                self.codes.copy_within(at * dimensions..(at + 1) * dimensions, kept * dimensions);
+                kept += 1;
+            }
+        }
+        self.entries.truncate(kept);
+        self.codes.truncate(kept * dimensions);
+        Ok(())
+    }
+
+    fn read_added(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        const ADDED: &str = "SELECT v.id, c.document, v.vector, CASE WHEN c.restricted THEN
+                (SELECT json_group_array(label) FROM labels WHERE chunk = c.id) END
+            FROM vectors v JOIN chunks c ON c.id = v.chunk WHERE v.id > ?1 ORDER BY v.id";
+        let last = self.entries.last().map_or(0, |e| e.id);
+        let mut added = connection.prepare_cached(ADDED)?;
+        let mut rows = added.query([last])?;
+        while let Some(row) = rows.next()? {
+            let vector = floats(row.get_ref(2)?.as_blob()?);
+            let scale = self.encode(vector);
+            let labels = row.get::<_, Option<String>>(3)?;
+            let group = labels.map_or(0, |labels| self.group(labels));
+            self.entries.push(Entry { id: row.get(0)?, document: row.get(1)?, group, scale });
+        }
+        Ok(())
+    }
+
+    /// Appends the codes of a vector; returns what a code is worth.
+    fn encode(&mut self, vector: impl Iterator<Item = f32> + Clone) -> f32 {
+        let dimensions = self.dimensions();
+        let scale = vector.clone().fold(0.0, |most: f32, v| most.max(v.abs())) / CODES;
+        let inverse = if scale > 0.0 { scale.recip() } else { 0.0 };
+        // Of a float, `as` makes the nearest code there is.
+        let codes = vector.map(|v| (v * inverse).round() as i8);
+        // Whatever the file holds, an entry has as many codes as all others.
+        self.codes.extend(codes.chain(std::iter::repeat(0)).take(dimensions));
+        scale
+    }
+
+    /// The number of a set of labels, given in JSON.
+    fn group(&mut self, labels: String) -> u32 {
+        if let Some(number) = self.numbers.get(&labels) {
+            return *number;
+        }
+        let number = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
+        self.groups.push(serde_json::from_str(&labels).unwrap_or_default());
+        self.numbers.insert(labels, number);
+        number
+    }
+
+    /// The ids of the `limit` best of the entries that `access` and
+    /// `documents` allow, in no order.
+    pub(super) fn best(
+        &self,
+        query: &[f32],
+        limit: usize,
+        access: &Access,
+        documents: Option<&HashSet<i64>>,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<i64>, Cancelled> {
+        let dimensions = self.dimensions();
+        if dimensions == 0 {
+            return Ok(Vec::new());
+        }
+        let query = encode_query(query);
+        let visible: Vec<_> = (0..).zip(&self.groups).map(|(n, g)| sees(access, n, g)).collect();
+        let allowed = |e: &Entry| {
+            visible[e.group as usize] && documents.is_none_or(|d| d.contains(&e.document))
+        };
+        let mut scores = Vec::new();
+        let blocks = self.entries.chunks(BLOCK).zip(self.codes.chunks(BLOCK * dimensions));
+        for (entries, codes) in blocks {
+            cancel.check()?;
+            let rows = entries.iter().zip(codes.chunks_exact(dimensions));
+            let allowed = rows.filter(|(e, _)| allowed(e));
+            scores.extend(allowed.map(|(e, codes)| (dot(codes, &query) as f32 * e.scale, e.id)));
+        }
+        if scores.len() > limit {
+            scores.select_nth_unstable_by(limit, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            scores.truncate(limit);
+        }
+        Ok(scores.into_iter().map(|(_, id)| id).collect())
+    }
+}
+
+/// Whether a chunk of a group may be seen.
+fn sees(access: &Access, number: u32, labels: &[String]) -> bool {
+    // A chunk that is restricted and has no labels is for nobody.
+    number == 0 || *access == Access::Everything || !labels.is_empty() && access.allows(labels)
+}
+
+/// The values of a vector as the store holds them.
+pub(super) fn floats(blob: &[u8]) -> impl Iterator<Item = f32> + Clone {
+    blob.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes))
+}
+
+/// A query's codes, which leave a sum of products within 32 bits. What they
+/// are worth is the same for all rows, and so does not matter.
+fn encode_query(query: &[f32]) -> Vec<i16> {
+    let rows = i32::try_from(query.len().max(1)).unwrap_or(i32::MAX);
+    let most = (i32::MAX / CODES as i32 / rows).min(QUERY_CODES);
+    let largest = query.iter().fold(0.0, |most: f32, v| most.max(v.abs()));
+    let scale = if largest > 0.0 { most as f32 / largest } else { 0.0 };
+    query.iter().map(|v| (v * scale).round() as i16).collect()
+}
+
+/// A sum that a compiler makes vectors of: it is exact in any order.
+fn dot(codes: &[i8], query: &[i16]) -> i32 {
+    codes.iter().zip(query).map(|(c, q)| i32::from(*c) * i32::from(*q)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_the_largest_codes_fit() {
+        for dimensions in [1, 384, 4096, 100_000] {
+            let query = encode_query(&vec![-3.5; dimensions]);
+            let exact: i64 = query.iter().map(|q| i64::from(*q) * -127).sum();
+            assert_eq!(i64::from(dot(&vec![-127; dimensions], &query)), exact, "{dimensions}");
+        }
+    }
+}
