@@ -16,6 +16,8 @@ mod sampling;
 pub use error::Error;
 pub use gemm::{Gemm, MatrixView};
 pub use kernels::{CacheType, Level, Precision};
-pub use model::{Context, LoadOptions, Logits, Model, ModelConfig};
+pub use model::{
+    Context, Encoder, EncoderConfig, LoadOptions, Logits, Model, ModelConfig, Pooling, Workspace,
+};
 pub use pool::{Buffer, TensorPool};
 pub use sampling::{Sampler, logprobs};

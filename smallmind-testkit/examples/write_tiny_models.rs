@@ -1,7 +1,10 @@
-//! Writes every tiny model into the folder given: `cargo run -p
+//! Writes every tiny model into the folder given, and encoders into its folder
+//! `encoders`: `cargo run -p
 //! smallmind-testkit --example write_tiny_models -- FOLDER`.
 
-use smallmind_testkit::{QUANTIZED, tiny_model, tiny_model_names};
+use smallmind_testkit::{
+    QUANTIZED, tiny_encoder, tiny_encoder_names, tiny_model, tiny_model_names,
+};
 use std::path::PathBuf;
 
 fn main() -> std::io::Result<()> {
@@ -10,6 +13,11 @@ fn main() -> std::io::Result<()> {
     let quantized = QUANTIZED.iter().map(|kind| format!("llama-{kind}"));
     for name in tiny_model_names().iter().map(|n| (*n).to_owned()).chain(quantized) {
         std::fs::write(folder.join(format!("{name}.gguf")), tiny_model(&name).bytes())?;
+    }
+    let folder = folder.join("encoders");
+    std::fs::create_dir_all(&folder)?;
+    for name in tiny_encoder_names() {
+        std::fs::write(folder.join(format!("{name}.gguf")), tiny_encoder(name).bytes())?;
     }
     Ok(())
 }

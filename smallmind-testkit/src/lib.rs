@@ -6,6 +6,7 @@
 
 mod allocations;
 mod damage;
+mod encoders;
 mod gguf;
 mod quantizations;
 mod random;
@@ -16,6 +17,7 @@ mod vocabulary;
 
 pub use allocations::{Recorder, Requests};
 pub use damage::{Damage, damages};
+pub use encoders::{tiny_encoder, tiny_encoder_names};
 pub use gguf::{Gguf, Tensor, Value};
 pub use quantizations::QUANTIZED;
 pub use random::Random;

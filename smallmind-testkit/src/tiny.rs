@@ -313,8 +313,7 @@ fn build(spec: Spec, name: &str, more: &[(&str, Value)]) -> Gguf {
         "gemma2" | "gemma3" => vocabulary::sentencepiece(&mut file),
         _ => vocabulary::byte_level(&mut file, "qwen2"),
     };
-    let seed = name.bytes().fold(7, |hash: u64, b| hash.wrapping_mul(31).wrapping_add(b.into()));
-    Weights { spec, random: Random::new(seed), file: &mut file }.write(vocab);
+    Weights::new(spec, name, &mut file).write(vocab);
     file
 }
 
@@ -322,10 +321,26 @@ fn build(spec: Spec, name: &str, more: &[(&str, Value)]) -> Gguf {
 /// half precision is well below a thousandth of a logit.
 const QUIET: f32 = 0.25;
 
-struct Weights<'a> {
+/// Writes random tensors into a file.
+pub(crate) struct Weights<'a> {
     spec: Spec,
     random: Random,
     file: &'a mut Gguf,
+}
+
+impl<'a> Weights<'a> {
+    /// For a file of a name, which seeds them.
+    fn new(spec: Spec, name: &str, file: &'a mut Gguf) -> Self {
+        let seed =
+            name.bytes().fold(7, |hash: u64, b| hash.wrapping_mul(31).wrapping_add(b.into()));
+        Self { spec, random: Random::new(seed), file }
+    }
+
+    /// As [`new`](Self::new), for tensors in F32 of models that this module
+    /// knows nothing of.
+    pub(crate) fn plain(name: &str, file: &'a mut Gguf) -> Self {
+        Self::new(LLAMA, name, file)
+    }
 }
 
 impl Weights<'_> {
@@ -411,7 +426,7 @@ impl Weights<'_> {
 
     /// Products with it are about `size` times what they are made from; those
     /// of quantized matrices about once.
-    fn matrix(&mut self, name: &str, cols: usize, rows: usize, size: f32) {
+    pub(crate) fn matrix(&mut self, name: &str, cols: usize, rows: usize, size: f32) {
         let dims = vec![cols, rows];
         match self.spec.quantization {
             None => {
@@ -440,7 +455,7 @@ impl Weights<'_> {
         }
     }
 
-    fn scales(&mut self, name: &str, dims: Vec<usize>, size: f32) {
+    pub(crate) fn scales(&mut self, name: &str, dims: Vec<usize>, size: f32) {
         let mut weights = self.random_floats(dims.iter().product(), 0.25);
         weights.iter_mut().for_each(|w| *w = (*w + 1.0) * size);
         self.floats(name, dims, weights);
@@ -451,11 +466,11 @@ impl Weights<'_> {
         self.floats(&format!("{name}.bias"), vec![len], bias);
     }
 
-    fn random_floats(&mut self, len: usize, most: f32) -> Vec<f32> {
+    pub(crate) fn random_floats(&mut self, len: usize, most: f32) -> Vec<f32> {
         (0..len).map(|_| self.random.float() * most).collect()
     }
 
-    fn floats(&mut self, name: &str, dims: Vec<usize>, values: Vec<f32>) {
+    pub(crate) fn floats(&mut self, name: &str, dims: Vec<usize>, values: Vec<f32>) {
         self.push(name, dims, 0, values.iter().flat_map(|v| v.to_le_bytes()).collect());
     }
 

@@ -82,6 +82,37 @@ pub(crate) fn sentencepiece(file: &mut Gguf) -> usize {
     tokens.len()
 }
 
+/// The kinds of text that the tokens of [`wordpiece`] can be of.
+pub(crate) const TOKEN_TYPES: usize = 2;
+
+/// WordPiece: five control tokens, and printable ASCII and [`PIECES`] without
+/// spaces, at the beginning of words and in them.
+pub(crate) fn wordpiece(file: &mut Gguf) -> usize {
+    let mut tokens: Vec<String> =
+        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned).to_vec();
+    let mut kinds = vec![CONTROL; tokens.len()];
+    kinds[1] = UNKNOWN;
+    let pieces = PIECES.iter().map(|(left, right)| format!("{left}{right}"));
+    let pieces: Vec<_> = (b'!'..=b'~')
+        .filter(|b| !b.is_ascii_uppercase())
+        .map(|b| String::from(char::from(b)))
+        .chain(pieces.filter(|p| !p.starts_with(' ')))
+        .collect();
+    tokens.extend(pieces.iter().map(|piece| format!("▁{piece}")));
+    tokens.extend(pieces);
+    kinds.resize(tokens.len(), NORMAL);
+    file.set("tokenizer.ggml.model", "bert".into());
+    file.set("tokenizer.ggml.tokens", tokens.as_slice().into());
+    file.set("tokenizer.ggml.token_type", kinds.as_slice().into());
+    file.set("tokenizer.ggml.token_type_count", Value::from(TOKEN_TYPES as u32));
+    for (role, id) in
+        [("padding", 0u32), ("unknown", 1), ("cls", 2), ("bos", 2), ("seperator", 3), ("mask", 4)]
+    {
+        file.set(&format!("tokenizer.ggml.{role}_token_id"), Value::from(id));
+    }
+    tokens.len()
+}
+
 fn specials(file: &mut Gguf, bos: u32, eos: u32) {
     file.set("tokenizer.ggml.bos_token_id", Value::from(bos));
     file.set("tokenizer.ggml.eos_token_id", Value::from(eos));

@@ -129,6 +129,24 @@ pub(crate) struct NewTokens<'a> {
     pub(crate) prepare: Preparation<'a>,
 }
 
+/// Which positions a token sees.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sight {
+    /// Its own and those before it, this many in all.
+    Back(usize),
+    /// The first so many, those after it too.
+    All(usize),
+}
+
+impl Sight {
+    fn of(self, position: usize) -> Range<usize> {
+        match self {
+            Self::Back(window) => (position + 1).saturating_sub(window)..position + 1,
+            Self::All(positions) => 0..positions,
+        }
+    }
+}
+
 /// Queries, a row of `query * dim` for each token, the first of them at
 /// position `start`, whose keys are in the cache.
 #[derive(Debug, Clone, Copy)]
@@ -136,8 +154,7 @@ pub(crate) struct Queries<'a> {
     pub(crate) start: usize,
     pub(crate) rows: &'a [f32],
     pub(crate) prepare: Preparation<'a>,
-    /// How many positions a token sees, itself included.
-    pub(crate) window: usize,
+    pub(crate) sight: Sight,
     /// What scores are soft-capped at; nothing where zero.
     pub(crate) cap: f32,
 }
@@ -276,15 +293,15 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// The first position that the token at `position` sees.
-    fn first_seen(&self, position: usize) -> usize {
-        (position + 1).saturating_sub(self.queries.window)
+    /// The positions that a token sees.
+    fn seen(&self, token: usize) -> Range<usize> {
+        self.queries.sight.of(self.queries.start + token)
     }
 
     /// The blocks that some tokens see.
     fn blocks(&self, tokens: Range<usize>) -> Range<usize> {
-        let start = self.queries.start;
-        self.first_seen(start + tokens.start) / BLOCK..(start + tokens.end).div_ceil(BLOCK)
+        let last = self.seen(tokens.end - 1);
+        self.seen(tokens.start).start / BLOCK..last.end.div_ceil(BLOCK)
     }
 
     /// Takes the queries of one key-value head: its group's rows for each
@@ -309,8 +326,8 @@ impl Job<'_> {
         let within = |p: usize| p.saturating_sub(block * BLOCK).min(BLOCK) as u32;
         s.visible.clear();
         for token in tokens {
-            let p = self.queries.start + token;
-            let seen = Visible { from: within(self.first_seen(p)), to: within(p + 1) };
+            let seen = self.seen(token);
+            let seen = Visible { from: within(seen.start), to: within(seen.end) };
             s.visible.resize(s.visible.len() + self.heads.group(), seen);
         }
         s.block.clear(s.visible.len(), self.heads.padded());

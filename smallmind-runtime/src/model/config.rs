@@ -12,8 +12,8 @@ const ROPE_TRAINED: &str = "rope.scaling.original_context_length";
 
 /// Larger numbers are damage: no model comes near them, and memory is taken by
 /// them before all tensors have been seen.
-const MAX_BLOCKS: usize = 1024;
-const MAX_LENGTH: usize = 1 << 24;
+pub(super) const MAX_BLOCKS: usize = 1024;
+pub(super) const MAX_LENGTH: usize = 1 << 24;
 
 /// The angles of rotary position embedding (RoPE).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +25,13 @@ pub(crate) struct Rope {
     pub(crate) yarn: Option<Yarn>,
     /// What cosines and sines are multiplied by.
     pub(crate) magnitude: f32,
+}
+
+impl Rope {
+    /// Angles as they were trained.
+    pub(super) fn plain(base: f32) -> Self {
+        Self { base, scale: 1.0, yarn: None, magnitude: 1.0 }
+    }
 }
 
 /// How YaRN scales (Peng et al. 2023).
@@ -95,18 +102,18 @@ pub struct ModelConfig {
 }
 
 /// Reads keys that begin with the architecture's name.
-struct Keys<'a> {
-    metadata: &'a Metadata,
-    architecture: &'static str,
+pub(super) struct Keys<'a> {
+    pub(super) metadata: &'a Metadata,
+    pub(super) architecture: &'static str,
 }
 
 impl Keys<'_> {
-    fn key(&self, name: &str) -> String {
+    pub(super) fn key(&self, name: &str) -> String {
         format!("{}.{name}", self.architecture)
     }
 
     /// A number from 1 to `most`.
-    fn length(&self, name: &str, most: usize) -> Result<usize, Error> {
+    pub(super) fn length(&self, name: &str, most: usize) -> Result<usize, Error> {
         self.checked(name, self.metadata.get(&self.key(name))?, most)
     }
 
@@ -123,7 +130,7 @@ impl Keys<'_> {
     }
 
     /// A finite number above zero.
-    fn positive(&self, name: &str, default: Option<f32>) -> Result<f32, Error> {
+    pub(super) fn positive(&self, name: &str, default: Option<f32>) -> Result<f32, Error> {
         let found = match (self.metadata.get_optional::<f32>(&self.key(name))?, default) {
             (Some(found), _) | (None, Some(found)) => found,
             (None, None) => self.metadata.get(&self.key(name))?,
@@ -153,7 +160,7 @@ impl Keys<'_> {
         }
     }
 
-    fn wrong(&self, name: &str, expected: String, found: impl ToString) -> Error {
+    pub(super) fn wrong(&self, name: &str, expected: String, found: impl ToString) -> Error {
         let (key, found) = (self.key(name), found.to_string());
         MetadataError::MetadataValue { key, expected, found }.into()
     }
@@ -164,9 +171,11 @@ impl ModelConfig {
     ///
     /// `vocab_size` is not in all metadata; it comes from the embeddings.
     pub(crate) fn read(metadata: &Metadata, vocab_size: usize) -> Result<Self, Error> {
-        let architecture = architecture(metadata)?;
+        let architecture = architecture(metadata, &ARCHITECTURES, |a| a.name)?;
         let keys = Keys { metadata, architecture: architecture.name };
-        refuse_unsupported(&keys, architecture)?;
+        let harmless: [Harmless; 2] = [("attention.causal", &[1.0]), (WINDOW, &[0.0])];
+        let windows = usize::from(architecture.window.is_some());
+        refuse_unsupported(&keys, architecture.reads, &harmless[..2 - windows])?;
         let embedding_length = keys.length("embedding_length", MAX_LENGTH)?;
         let heads = heads(&keys, embedding_length)?;
         let rope_dims = rope_dims(&keys, architecture, heads.dim)?;
@@ -256,11 +265,16 @@ fn epsilon_key(norm: NormKind) -> &'static str {
     }
 }
 
-fn architecture(metadata: &Metadata) -> Result<Architecture, Error> {
+/// The one of some architectures that a file names.
+pub(super) fn architecture<A: Copy>(
+    metadata: &Metadata,
+    known: &[A],
+    name_of: fn(&A) -> &'static str,
+) -> Result<A, Error> {
     const KEY: &str = "general.architecture";
     let name: &str = metadata.get(KEY)?;
-    ARCHITECTURES.into_iter().find(|a| a.name == name).ok_or_else(|| {
-        let known: Vec<_> = ARCHITECTURES.iter().map(|a| a.name).collect();
+    known.iter().copied().find(|a| name_of(a) == name).ok_or_else(|| {
+        let known: Vec<_> = known.iter().map(name_of).collect();
         let expected = format!("a supported architecture ({})", known.join(", "));
         MetadataError::MetadataValue {
             key: KEY.into(),
@@ -271,7 +285,7 @@ fn architecture(metadata: &Metadata) -> Result<Architecture, Error> {
     })
 }
 
-fn heads(keys: &Keys<'_>, embedding_length: usize) -> Result<Heads, Error> {
+pub(super) fn heads(keys: &Keys<'_>, embedding_length: usize) -> Result<Heads, Error> {
     const KV: &str = "attention.head_count_kv";
     let query = keys.length("attention.head_count", embedding_length)?;
     let kv = keys.optional_length(KV, query)?.unwrap_or(query);
@@ -322,12 +336,14 @@ fn no_rope_step(keys: &Keys<'_>, architecture: Architecture) -> Result<Option<us
     Ok(architecture.no_rope_step)
 }
 
+/// A key and the values under which it changes nothing.
+pub(super) type Harmless = (&'static str, &'static [f64]);
+
 /// Keys of llama.cpp that change what a model computes, in ways that few of
 /// these architectures do, and the values under which they change nothing.
-const WITHOUT_EFFECT: [(&str, &[f64]); 16] = [
+const WITHOUT_EFFECT: [Harmless; 15] = [
     ("expert_count", &[0.0]),
     ("nextn_predict_layers", &[0.0]),
-    ("attention.causal", &[1.0]),
     ("attention.scale", &[0.0]),
     ("attention.output_scale", &[0.0, 1.0]),
     ("attention.value_scale", &[0.0, 1.0]),
@@ -343,13 +359,16 @@ const WITHOUT_EFFECT: [(&str, &[f64]); 16] = [
     ("rope.scaling.alpha", &[0.0]),
 ];
 
-fn refuse_unsupported(keys: &Keys<'_>, architecture: Architecture) -> Result<(), Error> {
-    let windows: &[_] = match architecture.window {
-        Some(_) => &[],
-        None => &[("attention.sliding_window", &[0.0][..])],
-    };
-    for &(name, harmless) in WITHOUT_EFFECT.iter().chain(windows) {
-        if architecture.reads.contains(&name) {
+/// Refuses a file whose metadata calls for what is not computed: by
+/// [`WITHOUT_EFFECT`], but for what the architecture reads, and by `more` keys
+/// of the architecture.
+pub(super) fn refuse_unsupported(
+    keys: &Keys<'_>,
+    reads: &[&str],
+    more: &[Harmless],
+) -> Result<(), Error> {
+    for &(name, harmless) in WITHOUT_EFFECT.iter().chain(more) {
+        if reads.contains(&name) {
             continue;
         }
         let Some(value) = keys.metadata.value(&keys.key(name)) else { continue };
@@ -415,7 +434,7 @@ fn window(
     let found: Option<usize> = keys.metadata.get_optional(&keys.key(WINDOW))?;
     let base = window.rope_base.unwrap_or(rope.base);
     let base = keys.positive("rope.freq_base_swa", Some(base))?;
-    let plain = Rope { base, scale: 1.0, yarn: None, magnitude: 1.0 };
+    let plain = Rope::plain(base);
     let local = if window.rope_scaled { Rope { base, ..rope } } else { plain };
     Ok((found.or(window.default).filter(|w| *w > 0), local))
 }

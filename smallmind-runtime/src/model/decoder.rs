@@ -20,7 +20,7 @@ use super::weights::{Expansion, Layer, Linear, NormWeights};
 use super::{Logits, Model};
 use crate::Error;
 use crate::kernels::Norm;
-use crate::kernels::attention::{NewTokens, Preparation, Queries, Rotation};
+use crate::kernels::attention::{NewTokens, Preparation, Queries, Rotation, Sight};
 use crate::kernels::matmul::{Compute, Product, Source, matmul, matmul_gated};
 use crate::pool::Buffer;
 use smallmind_abstractions::TokenId;
@@ -207,7 +207,7 @@ impl Pass<'_> {
             start,
             rows: &b.queries[..rows * width],
             prepare: self.preparation(layer.query_norm.as_ref(), rope, config.attention_scale),
-            window: window.unwrap_or(usize::MAX),
+            sight: Sight::Back(window.unwrap_or(usize::MAX)),
             cap: config.attention_cap,
         };
         let attended = &mut b.attended[..rows * width];
@@ -288,7 +288,7 @@ impl Pass<'_> {
     }
 }
 
-fn product<'a>(linear: &'a Linear, out: &'a mut [f32], accumulate: bool) -> Product<'a> {
+pub(super) fn product<'a>(linear: &'a Linear, out: &'a mut [f32], accumulate: bool) -> Product<'a> {
     Product { weights: &linear.weights, bias: linear.bias.as_deref(), out, accumulate }
 }
 

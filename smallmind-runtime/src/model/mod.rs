@@ -1,17 +1,20 @@
 //! Models: tokens in, logits out.
 //!
 //! `config` turns metadata into numbers, `weights` turns tensors into what
-//! kernels read, `decoder` is the forward pass of every architecture.
+//! kernels read, `decoder` is the forward pass of every architecture that
+//! writes text, `encoder` of those that read it: tokens in, a vector of each out.
 
 mod architecture;
 mod config;
 mod context;
 mod decoder;
+mod encoder;
 mod rope;
 mod weights;
 
 pub use config::ModelConfig;
 pub use context::Context;
+pub use encoder::{Encoder, EncoderConfig, Pooling, Workspace};
 pub(crate) use weights::format;
 
 use crate::Error;
@@ -41,6 +44,25 @@ pub struct LoadOptions {
     pub kernels: Option<Level>,
     /// How exactly products with quantized weights are computed.
     pub precision: Precision,
+}
+
+impl LoadOptions {
+    /// The kernels and the threads that are asked for.
+    fn machinery(&self) -> Result<(&'static Kernels, Pool), Error> {
+        let kernels = match self.kernels {
+            Some(level) => Kernels::of(level)?,
+            None => Kernels::best()?,
+        };
+        let threads = self.threads.unwrap_or_else(default_threads);
+        let pool = Pool::new(threads).map_err(|source| Error::Threads { threads, source })?;
+        Ok((kernels, pool))
+    }
+}
+
+/// A number that no other model has.
+fn next_id() -> u64 {
+    static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Which rows of logits a forward pass is asked for.
@@ -93,17 +115,10 @@ impl Model {
         options: &LoadOptions,
         cancel: &CancellationToken,
     ) -> Result<Self, Error> {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
-        let kernels = match options.kernels {
-            Some(level) => Kernels::of(level)?,
-            None => Kernels::best()?,
-        };
-        let threads = options.threads.unwrap_or_else(default_threads);
+        let (kernels, pool) = options.machinery()?;
         let config = ModelConfig::read(file.metadata(), weights::vocab_size(file)?)?;
         let weights = Weights::load(file, &config, cancel)?;
-        let pool = Pool::new(threads).map_err(|source| Error::Threads { threads, source })?;
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { config, weights, kernels, pool, precision: options.precision, id })
+        Ok(Self { config, weights, kernels, pool, precision: options.precision, id: next_id() })
     }
 
     /// The numbers that describe the model.
@@ -147,14 +162,14 @@ impl Model {
         let cache = KvCache::new(cache, config.heads(), config.block_count, capacity);
         let cache = cache.ok_or(too_long)??;
         let factors = self.weights.rope_factors(config, capacity);
+        let rope =
+            |angles| RopeTable::new(config.pairs, config.rope_dims, angles, factors, capacity);
         Ok(Context {
             len: 0,
             capacity,
             cache,
-            rope: RopeTable::new(config, config.rope, factors, capacity),
-            rope_local: config
-                .sliding_window
-                .map(|_| RopeTable::new(config, config.rope_local, factors, capacity)),
+            rope: rope(config.rope),
+            rope_local: config.sliding_window.map(|_| rope(config.rope_local)),
             buffers: Buffers::new(config, self.precision, self.pool.threads(), capacity),
             model: self.id,
         })

@@ -1,6 +1,6 @@
 //! The angles of rotary position embedding (Su et al. 2021).
 
-use super::config::{ModelConfig, Rope, Yarn};
+use super::config::{Rope, Yarn};
 use crate::kernels::RopePairs;
 use crate::kernels::attention::Rotation;
 
@@ -33,28 +33,31 @@ impl Yarn {
 
 impl RopeTable {
     /// A table that will not grow beyond `capacity` positions.
+    ///
+    /// It turns the first `dims` of a head; none where that is 0.
     pub(super) fn new(
-        config: &ModelConfig,
+        pairs: RopePairs,
+        dims: usize,
         rope: Rope,
         factors: Option<&[f32]>,
         capacity: usize,
     ) -> Self {
-        let half = config.rope_dims / 2;
+        let half = dims / 2;
         let frequency = |i: usize| {
-            let exponent = -2.0 * i as f64 / config.rope_dims as f64;
+            let exponent = -2.0 * i as f64 / dims as f64;
             let factor = factors.map_or(1.0, |f| f64::from(f[i]));
             let plain = f64::from(rope.base).powf(exponent) / factor;
             let scaled = plain * f64::from(rope.scale);
             match rope.yarn {
                 None => scaled,
                 Some(yarn) => {
-                    let kept = yarn.kept(i, config.rope_dims, rope.base);
+                    let kept = yarn.kept(i, dims, rope.base);
                     scaled * (1.0 - kept) + plain * kept
                 }
             }
         };
         Self {
-            pairs: config.pairs,
+            pairs,
             magnitude: f64::from(rope.magnitude),
             frequencies: (0..half).map(frequency).collect(),
             cos: Vec::with_capacity(capacity * half),

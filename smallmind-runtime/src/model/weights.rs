@@ -101,7 +101,7 @@ impl Weights {
         config: &ModelConfig,
         cancel: &CancellationToken,
     ) -> Result<Self, Error> {
-        let loader = Loader { file, cancel, used: RefCell::default(), memory: Arena::default() };
+        let loader = Loader::new(file, cancel);
         let (length, vocab) = (config.embedding_length, config.vocab_size);
         let embeddings = loader.matrix("token_embd.weight", length, vocab)?;
         let layers =
@@ -120,11 +120,18 @@ impl Weights {
     }
 }
 
-struct Loader<'a> {
+/// Takes tensors out of a file and remembers which.
+pub(super) struct Loader<'a> {
     file: &'a ModelFile,
     cancel: &'a CancellationToken,
     used: RefCell<HashSet<String>>,
     memory: Arena,
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn new(file: &'a ModelFile, cancel: &'a CancellationToken) -> Self {
+        Self { file, cancel, used: RefCell::default(), memory: Arena::default() }
+    }
 }
 
 impl Loader<'_> {
@@ -232,7 +239,7 @@ impl Loader<'_> {
         })
     }
 
-    fn optional<T>(
+    pub(super) fn optional<T>(
         &self,
         name: &str,
         load: impl FnOnce(&str) -> Result<T, Error>,
@@ -241,7 +248,7 @@ impl Loader<'_> {
     }
 
     /// Some of the `total` rows of a matrix, and their bias where there is one.
-    fn linear(
+    pub(super) fn linear(
         &self,
         name: &str,
         cols: usize,
@@ -257,7 +264,7 @@ impl Loader<'_> {
     }
 
     /// The parts of a matrix that holds several, one above the other.
-    fn stacked<const N: usize>(
+    pub(super) fn stacked<const N: usize>(
         &self,
         name: &str,
         cols: usize,
@@ -273,7 +280,7 @@ impl Loader<'_> {
         Ok(parts.try_into().unwrap_or_else(|_| unreachable!("a part for each count")))
     }
 
-    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
+    pub(super) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
         let packed = self.pack(name, len, 1, 0..1, format!("[{len}]"))?;
         let mut out = vec![0.0; len];
         packed.dequantize_row(0, &mut out);
@@ -290,7 +297,12 @@ impl Loader<'_> {
         Ok(out)
     }
 
-    fn matrix(&self, name: &str, cols: usize, rows: usize) -> Result<PackedMatrix, Error> {
+    pub(super) fn matrix(
+        &self,
+        name: &str,
+        cols: usize,
+        rows: usize,
+    ) -> Result<PackedMatrix, Error> {
         self.pack(name, cols, rows, 0..rows, format!("[{cols}, {rows}]"))
     }
 
@@ -338,7 +350,7 @@ impl Loader<'_> {
 
     /// A tensor that nothing reads means that the model is more than what is
     /// computed here.
-    fn refuse_unused(&self) -> Result<(), Error> {
+    pub(super) fn refuse_unused(&self) -> Result<(), Error> {
         let used = self.used.borrow();
         match self.file.tensors().find(|t| !used.contains(&t.name)) {
             None => Ok(()),

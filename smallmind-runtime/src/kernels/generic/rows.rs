@@ -97,7 +97,6 @@ pub(crate) enum Gate {
     /// The tanh approximation of GELU (Hendrycks and Gimpel 2016).
     Gelu,
     /// GELU itself, `x * Φ(x)`.
-    #[allow(dead_code, reason = "for encoders, which come next")]
     GeluErf,
 }
 
