@@ -147,6 +147,10 @@ pub struct Usage {
     pub cached_tokens: usize,
     /// Tokens generated, without the end-of-generation token.
     pub completion_tokens: usize,
+    /// Tokens that speculative decoding guessed.
+    pub drafted_tokens: usize,
+    /// Those of them that were right, and took no forward pass of their own.
+    pub accepted_tokens: usize,
 }
 
 /// Where the time of a generation went.
@@ -158,7 +162,8 @@ pub struct Timings {
     pub decode: Duration,
     /// From the call to the first token.
     pub time_to_first_token: Duration,
-    /// Forward passes in `decode`: one less than the tokens sampled.
+    /// Tokens sampled in `decode`: one less than all. Each takes a forward pass,
+    /// but for those that speculative decoding guessed.
     pub decode_steps: usize,
 }
 
@@ -181,6 +186,7 @@ fn rate(count: usize, time: Duration) -> Option<f64> {
 /// What a streaming generation yields.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "the large one comes once, at the end")]
 pub enum GenerationEvent {
     /// A token was chosen.
     Token {

@@ -1,6 +1,6 @@
 //! The errors of this crate.
 
-use smallmind_abstractions::{GenerationResult, ReasonCode};
+use smallmind_abstractions::{GenerationResult, ReasonCode, TokenId};
 use std::time::Duration;
 #[cfg(feature = "hub")]
 use std::{
@@ -77,6 +77,18 @@ pub enum Error {
     UnsupportedKeyword {
         /// The keywords.
         keywords: String,
+    },
+    /// A draft model whose tokens are others.
+    #[error(
+        "the draft model has another vocabulary, {draft_tokens} tokens to {tokens}, and first differs at token {id}; use one with the same tokenizer"
+    )]
+    DraftVocabulary {
+        /// The first token that differs.
+        id: TokenId,
+        /// Tokens of the model.
+        tokens: usize,
+        /// Tokens of the draft model.
+        draft_tokens: usize,
     },
     /// A text that is not of the type asked for, since something ended it
     /// early.

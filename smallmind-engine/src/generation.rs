@@ -9,7 +9,7 @@ use smallmind_abstractions::{
     GenerationEvent, GenerationRequest, GenerationResult, IncrementalDecoder, Prompt, Timings,
     TokenId, TokenLogprobs, Usage,
 };
-use smallmind_runtime::{Error as RuntimeError, Logits, TensorPool};
+use smallmind_runtime::{Error as RuntimeError, TensorPool};
 use smol_str::SmolStr;
 use std::time::Instant;
 
@@ -70,7 +70,8 @@ impl<'s> Generation<'s> {
         let engine = session.engine();
         let options = &request.options;
         let prompt = prompt(engine, request)?;
-        let state = lease.state();
+        let mut state = lease.state();
+        state.begin();
         let capacity = state.context.capacity();
         if prompt.is_empty() {
             return Err(Error::EmptyPrompt);
@@ -250,20 +251,14 @@ impl<'s> Generation<'s> {
                 &last
             }
         };
-        let State { context, tokens, spent } = state;
-        let model = self.session.engine().model();
-        let outcome = model.forward(context, new, Logits::Last, &self.cancel.token);
-        let next = outcome.map(|logits| self.choice.choose(logits));
-        // Also after an error: the chunks before it are there.
-        let done = context.len() - tokens.len();
-        tokens.extend_from_slice(&new[..done]);
-        spent.tokens += done as u64;
-        next?
+        let logits = state.forward(self.session.engine().model(), new, &self.cancel.token)?;
+        self.choice.choose(logits)
     }
 
     fn finish(&mut self, finish_reason: FinishReason) -> GenerationResult {
-        let spent = self.lease.state().spent;
-        self.diagnostics.extend(self.session.budget().warnings(spent));
+        let state = self.lease.state();
+        let guesses = state.guesses();
+        self.diagnostics.extend(self.session.budget().warnings(state.spent));
         GenerationResult {
             text: std::mem::take(&mut self.text),
             stop: self.stop.take(),
@@ -271,6 +266,8 @@ impl<'s> Generation<'s> {
                 prompt_tokens: self.prompt.len(),
                 cached_tokens: self.cached,
                 completion_tokens: self.tokens.len(),
+                drafted_tokens: guesses.drafted,
+                accepted_tokens: guesses.accepted,
             },
             tokens: std::mem::take(&mut self.tokens),
             logprobs: std::mem::take(&mut self.logprobs),

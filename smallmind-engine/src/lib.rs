@@ -24,6 +24,7 @@ mod guard;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod session;
+mod speculation;
 mod stop;
 mod stream;
 mod sync;
@@ -34,4 +35,5 @@ pub use error::Error;
 pub use session::{InferenceSession, SessionOptions};
 pub use smallmind_runtime::{CacheType, Precision};
 pub use smallmind_tokenizers::GgufTokenizerFactory;
+pub use speculation::Speculation;
 pub use stream::GenerationStream;

@@ -3,12 +3,13 @@
 use crate::budget::Spent;
 use crate::generation::Generation;
 use crate::guard::{Guard, Held};
+use crate::speculation::{Counts, Speculation, Speculator};
 use crate::stream::GenerationStream;
 use crate::{Engine, Error, SessionBudget};
 use smallmind_abstractions::{
     CancellationToken, Diagnostic, GenerationRequest, GenerationResult, TokenId,
 };
-use smallmind_runtime::{CacheType, Context};
+use smallmind_runtime::{CacheType, Context, Logits, Model};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +29,9 @@ pub struct SessionOptions {
     pub id: Option<String>,
     /// What the session may use in all; everything by default.
     pub budget: SessionBudget,
+    /// Where guesses at the next tokens come from; nowhere by default. The
+    /// result is the same.
+    pub speculation: Speculation,
 }
 
 /// A context and the tokens in it.
@@ -38,9 +42,44 @@ pub(crate) struct State {
     pub(crate) tokens: Vec<TokenId>,
     /// What all generations took.
     pub(crate) spent: Spent,
+    pub(crate) speculator: Option<Speculator>,
 }
 
 impl State {
+    /// Appends `new` tokens and gives the logits that follow them. The context
+    /// may hold guesses after the tokens.
+    pub(crate) fn forward(
+        &mut self,
+        model: &Model,
+        new: &[TokenId],
+        cancel: &CancellationToken,
+    ) -> Result<&[f32], Error> {
+        let before = self.tokens.len();
+        self.tokens.extend_from_slice(new);
+        let (context, tokens) = (&mut self.context, &self.tokens);
+        let row = match &mut self.speculator {
+            Some(speculator) => speculator.forward(model, context, tokens, new.len(), cancel),
+            None => {
+                model.forward(context, new, Logits::Last, cancel).map(|_| 0).map_err(Error::from)
+            }
+        };
+        // Also after an error: the chunks before it are there.
+        self.tokens.truncate(self.context.len());
+        self.spent.tokens += (self.tokens.len() - before) as u64;
+        let vocab_size = model.config().vocab_size;
+        Ok(&self.context.logits()[row? * vocab_size..][..vocab_size])
+    }
+
+    /// Prepares for a generation.
+    pub(crate) fn begin(&mut self) {
+        self.speculator.iter_mut().for_each(Speculator::reset);
+    }
+
+    /// What became of the guesses of this generation.
+    pub(crate) fn guesses(&self) -> Counts {
+        self.speculator.as_ref().map(Speculator::counts).unwrap_or_default()
+    }
+
     pub(crate) fn truncate(&mut self, len: usize) {
         self.context.truncate(len);
         self.tokens.truncate(len);
@@ -100,8 +139,9 @@ impl InferenceSession {
         let bytes = engine.model().context_bytes(capacity, options.cache_type);
         let diagnostics = options.budget.check_memory(bytes)?.into_iter().collect();
         let context = engine.model().new_context_with(capacity, options.cache_type)?;
-        let state =
-            State { context, tokens: Vec::with_capacity(capacity), spent: Spent::default() };
+        let tokens = Vec::with_capacity(capacity);
+        let speculator = Speculator::new(options.speculation, &engine, capacity)?;
+        let state = State { context, tokens, spent: Spent::default(), speculator };
         let id = options.id.unwrap_or_else(|| NEXT_ID.fetch_add(1, Ordering::Relaxed).to_string());
         Ok(Self {
             engine,

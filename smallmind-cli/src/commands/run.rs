@@ -12,7 +12,7 @@ use smallmind_abstractions::{
 };
 use smallmind_engine::{
     CacheType, Engine, EngineOptions, Error as EngineError, InferenceSession, Precision,
-    SessionOptions,
+    SessionOptions, Speculation,
 };
 use std::io::{IsTerminal, Read, Write, stdin, stdout};
 use std::time::{Duration, Instant};
@@ -72,6 +72,13 @@ pub(crate) struct Args {
     /// How exactly products with quantized weights are computed: int8 or int16.
     #[arg(long, value_name = "TYPE", default_value_t)]
     precision: Precision,
+    /// Guess what comes next by what followed the same words before; the text
+    /// is the same, sooner where it repeats itself.
+    #[arg(long, conflicts_with = "draft_model")]
+    lookup: bool,
+    /// Guess what comes next by a smaller model of the same vocabulary.
+    #[arg(long, value_name = "MODEL")]
+    draft_model: Option<String>,
     /// Take control tokens written in the prompt as such.
     #[arg(long)]
     special: bool,
@@ -90,19 +97,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     };
     let file = models::file(&args.model, &cancel)?;
     let started = Instant::now();
-    let engine = Engine::load(
-        file,
-        EngineOptions {
-            threads: args.threads,
-            precision: args.precision,
-            tokenizer: args.tokenizer.factory(),
-        },
-        &cancel,
-    )?;
+    let engine = Engine::load(file, engine_options(args), &cancel)?;
     let loaded = started.elapsed();
     let session = engine.session(SessionOptions {
         context: args.ctx,
         cache_type: args.cache_type,
+        speculation: speculation(args, &cancel)?,
         ..Default::default()
     })?;
     let mut request = GenerationRequest::new(prompt).with_options(options(args, &engine)?);
@@ -111,6 +111,22 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         request.options.sampling.seed = request.options.sampling.seed.wrapping_add(1);
     }
     Ok(())
+}
+
+fn engine_options(args: &Args) -> EngineOptions {
+    EngineOptions {
+        threads: args.threads,
+        precision: args.precision,
+        tokenizer: args.tokenizer.factory(),
+    }
+}
+
+fn speculation(args: &Args, cancel: &CancellationToken) -> Result<Speculation, Error> {
+    let Some(draft) = &args.draft_model else {
+        return Ok(if args.lookup { Speculation::Lookup } else { Speculation::Off });
+    };
+    let file = models::file(draft, cancel)?;
+    Ok(Speculation::Draft(Engine::load(file, engine_options(args), cancel)?))
 }
 
 /// Prints one completion.
@@ -185,8 +201,12 @@ fn finish(
         FinishReason::Cancelled => "; interrupted",
         _ => "",
     };
+    let guesses = match usage.drafted_tokens {
+        0 => String::new(),
+        drafted => format!(", {} of {drafted} guesses right", usage.accepted_tokens),
+    };
     output::note(&format!(
-        "prefill {} tokens, {}; decode {} tokens, {}; loaded in {:.2} s, first token after {:.2} s{why}",
+        "prefill {} tokens, {}; decode {} tokens, {}{guesses}; loaded in {:.2} s, first token after {:.2} s{why}",
         usage.prompt_tokens,
         rate(timings.prefill_rate(usage)),
         usage.completion_tokens,
@@ -207,6 +227,8 @@ fn to_json(result: &GenerationResult, loaded: Duration) -> serde_json::Value {
         "usage": {
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
+            "drafted_tokens": usage.drafted_tokens,
+            "accepted_tokens": usage.accepted_tokens,
         },
         "timings": {
             "load_seconds": loaded.as_secs_f64(),

@@ -100,6 +100,11 @@ impl Context {
         self.capacity
     }
 
+    /// The rows of logits that the last forward pass was asked for.
+    pub fn logits(&self) -> &[f32] {
+        &self.buffers.logits
+    }
+
     /// Forgets all tokens after the first `len`.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
