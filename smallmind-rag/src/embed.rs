@@ -1,9 +1,7 @@
 //! From chunks to vectors in a store.
 
 use crate::{Error, Passage, Stage, Store};
-use smallmind_abstractions::{
-    CancellationToken, ChunkId, Embedder, EmbeddingRole, Error as AbstractError,
-};
+use smallmind_abstractions::{CancellationToken, ChunkId, Embedder, EmbeddingRole};
 
 /// Chunks in a transaction: few enough that a stopped run loses little.
 const BATCH: usize = 256;
@@ -51,8 +49,6 @@ fn embed(
     let text = |p: &Passage| text_to_embed(&p.title, &p.heading, &p.text);
     let texts: Vec<_> = passages.iter().map(text).collect();
     let texts: Vec<_> = texts.iter().map(String::as_str).collect();
-    embedder.embed(&texts, EmbeddingRole::Document, cancel).map_err(|error| match error {
-        AbstractError::Cancelled(cause) => Error::Cancelled { stage: Stage::Embedding, cause },
-        error => error.into(),
-    })
+    let vectors = embedder.embed(&texts, EmbeddingRole::Document, cancel);
+    vectors.map_err(Error::at(Stage::Embedding))
 }

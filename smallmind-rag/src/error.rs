@@ -16,6 +16,10 @@ pub enum Stage {
     Indexing,
     /// Searching, and reading what was found.
     Retrieval,
+    /// Composing what a model is asked.
+    Prompting,
+    /// Writing an answer.
+    Generation,
 }
 
 impl fmt::Display for Stage {
@@ -25,6 +29,8 @@ impl fmt::Display for Stage {
             Self::Embedding => "embedding",
             Self::Indexing => "indexing",
             Self::Retrieval => "retrieval",
+            Self::Prompting => "prompting",
+            Self::Generation => "generation",
         })
     }
 }
@@ -120,14 +126,19 @@ impl Error {
     pub(crate) fn cancelled(stage: Stage) -> impl Fn(Cancelled) -> Self {
         move |cause| Self::Cancelled { stage, cause }
     }
+
+    /// Names the stage in which a part of the pipeline was stopped or failed.
+    pub(crate) fn at(stage: Stage) -> impl Fn(AbstractError) -> Self {
+        move |error| match error {
+            AbstractError::Cancelled(cause) => Self::Cancelled { stage, cause },
+            error => Self::Part(error),
+        }
+    }
 }
 
 impl From<AbstractError> for Error {
     fn from(error: AbstractError) -> Self {
-        match error {
-            AbstractError::Cancelled(cause) => Self::Cancelled { stage: Stage::Retrieval, cause },
-            error => Self::Part(error),
-        }
+        Self::at(Stage::Retrieval)(error)
     }
 }
 

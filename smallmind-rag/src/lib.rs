@@ -24,20 +24,28 @@
 //! ```
 
 mod analysis;
+mod answer;
 mod bm25;
 mod dense;
 mod document;
 mod embed;
 mod error;
 pub mod eval;
+mod fusion;
 mod hits;
+mod hybrid;
 pub mod ingest;
+mod rerank;
 mod store;
 
 pub use analysis::{Analyzer, Language};
+pub use answer::{Answer, AnswerEvent, Answerer, Generator, Messages};
 pub use bm25::Bm25;
 pub use dense::Dense;
 pub use document::{Chunk, Document, Fingerprint, Passage};
 pub use embed::{embed_missing, text_to_embed};
 pub use error::{Error, Stage};
+pub use fusion::Fusion;
+pub use hybrid::Hybrid;
+pub use rerank::Reranked;
 pub use store::{Status, Store, Update};

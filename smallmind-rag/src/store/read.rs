@@ -74,6 +74,29 @@ impl Store {
         })
     }
 
+    /// A chunk and those of its document that stand at most `reach` before or
+    /// after it, in the document's order, as `access` allows.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], or what SQLite reports.
+    pub fn neighbours(
+        &self,
+        chunk: ChunkId,
+        reach: u32,
+        access: &Access,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<Passage>, Error> {
+        let sql = select_passages(&format!(
+            "{VISIBLE} AND EXISTS (SELECT 1 FROM chunks o WHERE o.id = ?2
+             AND o.document = c.document AND abs(o.ordinal - c.ordinal) <= ?3)
+             AND c.document = (SELECT document FROM chunks WHERE id = ?2) ORDER BY c.ordinal"
+        ));
+        self.read(cancel, |connection| {
+            let mut query = connection.prepare_cached(&sql)?;
+            query.query_map(params![held(access), chunk.0, reach], passage)?.collect()
+        })
+    }
+
     /// The state in which each source was read last.
     pub(crate) fn fingerprints(
         &self,

@@ -7,8 +7,8 @@ use crate::hits::sort;
 use crate::{Error, Passage, Stage};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use smallmind_abstractions::{
-    CancellationToken, ChunkId, Embedder, Embedding, Error as AbstractError, Hit, SearchRequest,
-    VectorStore,
+    Access, CancellationToken, ChunkId, Embedder, Embedding, Error as AbstractError, Hit,
+    SearchRequest, VectorStore,
 };
 use std::collections::HashSet;
 use std::sync::{Arc, MutexGuard, TryLockError};
@@ -85,6 +85,30 @@ impl Store {
     /// [`Error::Cancelled`], or what SQLite reports.
     pub fn embedder(&self, cancel: &CancellationToken) -> Result<Option<String>, Error> {
         Ok(self.read(cancel, Identity::read)?.map(|found| found.name))
+    }
+
+    /// The vectors of `chunks`, in their order; nothing for those that have
+    /// none, or that `access` does not allow.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], or what SQLite reports.
+    pub fn vectors(
+        &self,
+        chunks: &[ChunkId],
+        access: &Access,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<Option<Vec<f32>>>, Error> {
+        let sql = format!(
+            "SELECT v.vector FROM vectors v JOIN chunks c ON c.id = v.chunk
+             WHERE c.id = ?2 AND {VISIBLE}"
+        );
+        let held = held(access);
+        let vector = |row: &Row<'_>| Ok(floats(row.get_ref(0)?.as_blob()?).collect());
+        self.read(cancel, |connection| {
+            let mut query = connection.prepare_cached(&sql)?;
+            let one = |c: &ChunkId| query.query_row(params![held, c.0], vector).optional();
+            chunks.iter().map(one).collect()
+        })
     }
 
     /// At most `limit` of the chunks after `after` that have no vector, by
