@@ -134,6 +134,28 @@ impl KvCache {
         Some(anonymous(bytes).map(|data| Self { shape, layer_bytes, data }))
     }
 
+    /// How keys and values are held.
+    pub(crate) fn cache_type(&self) -> CacheType {
+        self.shape.kind
+    }
+
+    /// Bytes of a layer that the first `len` positions lie in.
+    fn used(&self, len: usize) -> usize {
+        len.div_ceil(BLOCK) * self.shape.heads.kv * self.shape.head_bytes()
+    }
+
+    /// What the first `len` positions are held in, a piece for each layer.
+    pub(crate) fn pieces(&self, len: usize) -> impl Iterator<Item = &[u8]> {
+        let used = self.used(len);
+        self.data.chunks_exact(self.layer_bytes.max(1)).map(move |layer| &layer[..used])
+    }
+
+    /// As [`pieces`](Self::pieces), to be written.
+    pub(crate) fn pieces_mut(&mut self, len: usize) -> impl Iterator<Item = &mut [u8]> {
+        let used = self.used(len);
+        self.data.chunks_exact_mut(self.layer_bytes.max(1)).map(move |layer| &mut layer[..used])
+    }
+
     pub(crate) fn layer(&self, index: usize) -> LayerCache<'_> {
         let data = &self.data[index * self.layer_bytes..][..self.layer_bytes];
         LayerCache { shape: self.shape, data }

@@ -2,11 +2,12 @@
 
 use super::config::ModelConfig;
 use super::rope::RopeTable;
-use crate::kernels::Precision;
 use crate::kernels::attention::Attention;
 use crate::kernels::cache::KvCache;
 use crate::kernels::matmul::Activations;
+use crate::kernels::{CacheType, Precision};
 use crate::pool::Buffer;
+use std::io::{self, Read, Write};
 use std::sync::Mutex;
 
 /// The state of one sequence: the keys and values of its tokens, and the
@@ -108,6 +109,46 @@ impl Context {
     /// Forgets all tokens after the first `len`.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
+    }
+
+    /// How keys and values are held.
+    pub fn cache_type(&self) -> CacheType {
+        self.cache.cache_type()
+    }
+
+    /// Writes the keys and values of all tokens, for
+    /// [`restore`](Self::restore): the same number of bytes for the same
+    /// number of tokens.
+    ///
+    /// # Errors
+    /// What `to` says.
+    pub fn save(&self, to: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        self.cache.pieces(self.len).try_for_each(|piece| to.write_all(piece))
+    }
+
+    /// Takes the keys and values of `len` tokens from what
+    /// [`save`](Self::save) wrote, in place of those it holds. What they mean
+    /// is not checked: they have to be of the same model and type. After an
+    /// error it holds no tokens.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] where it cannot hold that many, and what
+    /// `from` says.
+    pub fn restore(&mut self, len: usize, from: &mut (impl Read + ?Sized)) -> io::Result<()> {
+        self.clear();
+        if len > self.capacity {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.cache.pieces_mut(len).try_for_each(|piece| from.read_exact(piece))?;
+        self.len = len;
+        Ok(())
+    }
+
+    /// Takes the keys and values of another context of the same shape.
+    pub(super) fn copy_from(&mut self, other: &Self) {
+        let pieces = self.cache.pieces_mut(other.len).zip(other.cache.pieces(other.len));
+        pieces.for_each(|(to, from)| to.copy_from_slice(from));
+        self.len = other.len;
     }
 
     /// Forgets all tokens.

@@ -175,6 +175,24 @@ impl Model {
         })
     }
 
+    /// A context with the tokens of another one, to go on differently.
+    ///
+    /// # Errors
+    /// [`Error::ContextOfAnotherModel`], [`Error::OutOfMemory`].
+    pub fn fork_context(&self, context: &Context) -> Result<Context, Error> {
+        if context.model != self.id {
+            return Err(Error::ContextOfAnotherModel);
+        }
+        let mut fork = self.new_context_with(context.capacity, context.cache_type())?;
+        fork.copy_from(context);
+        Ok(fork)
+    }
+
+    /// How exactly products with quantized weights are computed.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// Bytes of the keys and values of a context of `capacity` tokens;
     /// `usize::MAX` where that is more than any memory.
     pub fn context_bytes(&self, capacity: usize, cache: CacheType) -> usize {
