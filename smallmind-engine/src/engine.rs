@@ -48,6 +48,8 @@ struct Shared {
     model: Model,
     #[cfg(feature = "constrained")]
     grammars: OnceLock<Grammars>,
+    #[cfg(feature = "chat")]
+    chat: crate::chat::Shared,
 }
 
 impl Engine {
@@ -77,6 +79,8 @@ impl Engine {
             model,
             #[cfg(feature = "constrained")]
             grammars: OnceLock::new(),
+            #[cfg(feature = "chat")]
+            chat: crate::chat::Shared::of(&file),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -94,6 +98,12 @@ impl Engine {
     /// The model.
     pub fn model(&self) -> &Model {
         &self.shared.model
+    }
+
+    /// What chats with this model share.
+    #[cfg(feature = "chat")]
+    pub(crate) fn chat_parts(&self) -> &crate::chat::Shared {
+        &self.shared.chat
     }
 
     /// What holds a text to `constraint`.

@@ -1,12 +1,11 @@
 //! The errors of this crate.
 
 use smallmind_abstractions::{GenerationResult, ReasonCode, TokenId};
-use std::time::Duration;
+#[cfg(any(feature = "chat", feature = "hub"))]
+use std::io;
 #[cfg(feature = "hub")]
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What can go wrong between a file and an answer.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +52,70 @@ pub enum Error {
         kind: &'static str,
         /// What the session is called.
         id: String,
+    },
+    /// A chat template that cannot be used, or that refuses what it is given.
+    #[cfg(feature = "chat")]
+    #[error("the chat template refuses: {reason}")]
+    Template {
+        /// What it says.
+        reason: String,
+    },
+    /// Text with all of Unicode's noncharacters.
+    #[cfg(feature = "chat")]
+    #[error(
+        "the text has all of the characters U+FDD0 to U+FDEF; leave them out, they are no text"
+    )]
+    UnusableText,
+    /// A turn that leaves no message of a user or a tool at the end.
+    #[cfg(feature = "chat")]
+    #[error("there is nothing to reply to; say something first")]
+    NothingToReplyTo,
+    /// Only what the user said can be edited.
+    #[cfg(feature = "chat")]
+    #[error("message {index} is none of the user's; choose one that the user said")]
+    NotAUserMessage {
+        /// Which message.
+        index: usize,
+    },
+    /// A store that cannot be used.
+    #[cfg(feature = "chat")]
+    #[error("cannot {action} the chat '{chat}': {source}")]
+    ChatStore {
+        /// The name of the chat.
+        chat: String,
+        /// What was tried.
+        action: &'static str,
+        /// What the store said.
+        source: io::Error,
+    },
+    /// A name under which no chat is kept.
+    #[cfg(feature = "chat")]
+    #[error("there is no chat '{chat}' in the store")]
+    NoSuchChat {
+        /// The name.
+        chat: String,
+    },
+    /// A saved chat that is not as it was saved.
+    #[cfg(feature = "chat")]
+    #[error("the saved chat '{chat}' is damaged: {what}")]
+    ChatDamaged {
+        /// The name of the chat.
+        chat: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A chat that was saved with another model.
+    #[cfg(feature = "chat")]
+    #[error(
+        "the saved chat '{chat}' is one with the model '{saved}', not with this file of '{loaded}'; load the file it was saved with"
+    )]
+    ChatOfAnotherModel {
+        /// The name of the chat.
+        chat: String,
+        /// The model it was saved with.
+        saved: String,
+        /// The model it was to be opened with.
+        loaded: String,
     },
     /// A hard limit of the session's budget leaves no room for what was asked.
     #[error("{code}: {used} of {limit} are used, and {wanted} more are needed")]
@@ -169,5 +232,17 @@ pub enum Error {
 impl Error {
     pub(crate) fn store(file: &Path, action: &'static str, source: io::Error) -> Self {
         Self::Store { file: file.to_owned(), action, source }
+    }
+}
+
+#[cfg(feature = "chat")]
+impl Error {
+    /// The same without what was generated, where that is no part of a reply.
+    pub(crate) fn without_text(mut self) -> Self {
+        if let Self::Cancelled { partial } | Self::TimedOut { partial, .. } = &mut self {
+            partial.text.clear();
+            partial.tokens.clear();
+        }
+        self
     }
 }

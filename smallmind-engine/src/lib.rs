@@ -14,6 +14,8 @@
 //! ```
 
 pub mod budget;
+#[cfg(feature = "chat")]
+pub mod chat;
 mod choice;
 #[cfg(feature = "constrained")]
 mod constrained;

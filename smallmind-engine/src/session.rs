@@ -80,6 +80,12 @@ impl State {
         self.speculator.as_ref().map(Speculator::counts).unwrap_or_default()
     }
 
+    /// Leaves in the context what belongs to the tokens.
+    pub(crate) fn forget_guesses(&mut self) {
+        self.context.truncate(self.tokens.len());
+        self.begin();
+    }
+
     pub(crate) fn truncate(&mut self, len: usize) {
         self.context.truncate(len);
         self.tokens.truncate(len);
@@ -126,6 +132,7 @@ pub struct InferenceSession {
     engine: Engine,
     id: String,
     budget: SessionBudget,
+    speculation: Speculation,
     diagnostics: Vec<Diagnostic>,
     guard: Guard,
     state: Mutex<State>,
@@ -133,20 +140,51 @@ pub struct InferenceSession {
 
 impl InferenceSession {
     pub(crate) fn new(engine: Engine, options: SessionOptions) -> Result<Self, Error> {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let trained = engine.model().config().context_length;
         let capacity = options.context.unwrap_or(DEFAULT_CONTEXT.min(trained));
         let bytes = engine.model().context_bytes(capacity, options.cache_type);
         let diagnostics = options.budget.check_memory(bytes)?.into_iter().collect();
         let context = engine.model().new_context_with(capacity, options.cache_type)?;
         let tokens = Vec::with_capacity(capacity);
-        let speculator = Speculator::new(options.speculation, &engine, capacity)?;
+        let speculator = Speculator::new(options.speculation.clone(), &engine, capacity)?;
         let state = State { context, tokens, spent: Spent::default(), speculator };
-        let id = options.id.unwrap_or_else(|| NEXT_ID.fetch_add(1, Ordering::Relaxed).to_string());
         Ok(Self {
             engine,
-            id,
+            id: options.id.unwrap_or_else(next_id),
             budget: options.budget,
+            speculation: options.speculation,
+            diagnostics,
+            guard: Guard::new(),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// A session that holds the same tokens, without computing them again, and
+    /// goes its own way from there. It has a budget of its own, of which
+    /// nothing is used.
+    ///
+    /// # Errors
+    /// [`Error::SessionInUse`], [`Error::BudgetExhausted`],
+    /// [`Error::Runtime`] where there is no memory.
+    pub fn fork(&self, id: Option<String>) -> Result<Self, Error> {
+        let lease = self.acquire()?;
+        let mut state = lease.state();
+        state.forget_guesses();
+        let bytes =
+            self.engine.model().context_bytes(state.context.capacity(), state.context.cache_type());
+        let diagnostics = self.budget.check_memory(bytes)?.into_iter().collect();
+        let context = self.engine.model().fork_context(&state.context)?;
+        let capacity = context.capacity();
+        let mut tokens = Vec::with_capacity(capacity);
+        tokens.extend_from_slice(&state.tokens);
+        let speculation = self.speculation.clone();
+        let speculator = Speculator::new(speculation.clone(), &self.engine, capacity)?;
+        let state = State { context, tokens, spent: Spent::default(), speculator };
+        Ok(Self {
+            engine: self.engine.clone(),
+            id: id.unwrap_or_else(next_id),
+            budget: self.budget,
+            speculation,
             diagnostics,
             guard: Guard::new(),
             state: Mutex::new(state),
@@ -257,4 +295,10 @@ impl InferenceSession {
         }
         Ok(lease)
     }
+}
+
+/// What errors call a session that has no other name.
+fn next_id() -> String {
+    static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+    NEXT_ID.fetch_add(1, Ordering::Relaxed).to_string()
 }

@@ -119,11 +119,7 @@ impl Pass<'_> {
         let config = &self.encoder.config;
         let width = config.embedding_length;
         let rows = first * width..(first + len) * width;
-        let prepare = |scale| Preparation {
-            norm: None,
-            rotation: w.rope.rotation(),
-            scale,
-        };
+        let prepare = |scale| Preparation { norm: None, rotation: w.rope.rotation(), scale };
         let new = NewTokens {
             start: 0,
             keys: &w.keys[rows.clone()],
