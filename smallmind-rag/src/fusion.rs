@@ -11,19 +11,20 @@ use std::collections::HashMap;
 /// use smallmind_rag::Fusion;
 ///
 /// let hit = |chunk, score| Hit { chunk: ChunkId(chunk), score };
-/// let rankings = [vec![hit(1, 9.0), hit(2, 8.0)], vec![hit(2, 0.5), hit(3, 0.4)]];
+/// let rankings = [vec![hit(1, 9.0), hit(2, 8.0), hit(4, 1.0)], vec![hit(2, 0.5), hit(3, 0.4)]];
 /// assert_eq!(Fusion::default().fuse(&rankings)[0].chunk, ChunkId(2));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fusion {
     /// The sum of 1 / (`k` + rank) (Cormack, Clarke and Büttcher 2009). It asks
-    /// nothing of the scores, and was the better one where it was measured.
+    /// nothing of the scores.
     ReciprocalRank {
         /// How little the first ranks stand out; 60 as a rule.
         k: f32,
     },
     /// The mean of the scores, each ranking's brought to 0 at its last and 1
-    /// at its first hit (Bruch, Gai and Ingber 2023).
+    /// at its first hit (Bruch, Gai and Ingber 2023). It was the better one
+    /// where both were measured.
     Convex {
         /// The share of the first ranking; the others divide the rest.
         first: f32,
@@ -32,7 +33,7 @@ pub enum Fusion {
 
 impl Default for Fusion {
     fn default() -> Self {
-        Self::ReciprocalRank { k: 60.0 }
+        Self::Convex { first: 0.5 }
     }
 }
 

@@ -84,10 +84,10 @@ impl fmt::Debug for Hybrid {
 impl Retriever for Hybrid {
     fn name(&self) -> &str {
         match (self.feedback, self.fusion) {
-            (0, Fusion::ReciprocalRank { .. }) => "hybrid",
-            (0, Fusion::Convex { .. }) => "hybrid-convex",
-            (_, Fusion::ReciprocalRank { .. }) => "hybrid+feedback",
-            (_, Fusion::Convex { .. }) => "hybrid-convex+feedback",
+            (0, Fusion::Convex { .. }) => "hybrid",
+            (0, Fusion::ReciprocalRank { .. }) => "hybrid-rrf",
+            (_, Fusion::Convex { .. }) => "hybrid+feedback",
+            (_, Fusion::ReciprocalRank { .. }) => "hybrid-rrf+feedback",
         }
     }
 

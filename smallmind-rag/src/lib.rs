@@ -39,6 +39,8 @@ mod rerank;
 mod store;
 
 pub use analysis::{Analyzer, Language};
+#[cfg(feature = "engine")]
+pub use answer::LanguageModel;
 pub use answer::{Answer, AnswerEvent, Answerer, Generator, Messages};
 pub use bm25::Bm25;
 pub use dense::Dense;

@@ -38,7 +38,7 @@ fn a_hybrid_finds_what_either_finds() {
     let never = CancellationToken::new();
     let embedder = Arc::new(Words(32));
     let request = SearchRequest::new("wings of the").with_limit(2);
-    for fusion in [Fusion::default(), Fusion::Convex { first: 0.5 }] {
+    for fusion in [Fusion::default(), Fusion::ReciprocalRank { k: 60.0 }] {
         for feedback in [0, 1] {
             let hybrid = Hybrid::new(store.clone(), embedder.clone());
             let hybrid = hybrid.with_fusion(fusion).with_feedback(feedback);

@@ -1,8 +1,12 @@
 //! Answers from documents, with the passages they rest on.
 
 mod citations;
+#[cfg(feature = "engine")]
+mod model;
 mod prompt;
 
+#[cfg(feature = "engine")]
+pub use model::LanguageModel;
 pub use prompt::Messages;
 
 use crate::{Error, Passage, Stage, Store};
@@ -83,14 +87,14 @@ pub struct Answerer {
 
 impl Answerer {
     /// Answers from what `retriever` finds in `store`, in the words of
-    /// `generator`: at most 256 tokens, and where half of the question's terms
-    /// are found.
+    /// `generator`: at most 256 tokens, and where three fifths of the question's
+    /// terms are found.
     pub fn new(
         store: Arc<Store>,
         retriever: Arc<dyn Retriever>,
         generator: Arc<dyn Generator>,
     ) -> Self {
-        Self { store, retriever, generator, max_tokens: 256, grounding: 0.5 }
+        Self { store, retriever, generator, max_tokens: 256, grounding: 0.6 }
     }
 
     /// Answers from the passages that `request` finds; `request.limit` of them
