@@ -53,7 +53,12 @@ impl Bench {
     }
 
     pub fn matmul(&self, matrix: &Matrix, inputs: &Inputs, out: &mut [f32]) {
-        let product = Product { weights: &matrix.0, bias: None, out, accumulate: false };
+        let product = Product {
+            weights: std::slice::from_ref(&matrix.0),
+            bias: None,
+            out,
+            accumulate: false,
+        };
         matmul(self.compute(), &inputs.0, &mut [product]);
     }
 

@@ -69,7 +69,7 @@ fn logits_in_f32_are_those_of_the_reference() {
 #[test]
 fn every_architecture_gives_the_same_bits_however_it_is_run() {
     let never = CancellationToken::new();
-    for name in tiny_model_names() {
+    for name in tiny_model_names().iter().chain(&["llama-q4_k-experts"]) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, tiny_model(name).bytes()).unwrap();
         let file = ModelFile::open(file.path()).unwrap();
@@ -110,8 +110,9 @@ fn contexts_of_phi3_end_at_its_window() {
 
 #[test]
 fn logits_of_quantized_models_are_near_those_of_their_weights() {
-    for kind in QUANTIZED {
-        let (differences, size) = differences(&format!("llama-{kind}"), |_| {});
+    let experts = "llama-q4_k-experts".to_owned();
+    for kind in QUANTIZED.iter().map(|kind| format!("llama-{kind}")).chain([experts]) {
+        let (differences, size) = differences(&kind, |_| {});
         let mean = differences.iter().sum::<f32>() / differences.len() as f32;
         // Activations have 8 bits.
         assert!(mean <= 0.04 * size, "{kind}: {mean} of {size}");
@@ -123,7 +124,7 @@ fn logits_of_quantized_models_are_near_those_of_their_weights() {
 /// one, they are far from the reference.
 #[test]
 fn every_number_of_the_metadata_counts() {
-    let numbers: [(&str, &str, Value); 46] = [
+    let numbers: [(&str, &str, Value); 49] = [
         ("llama", "llama.attention.layer_norm_rms_epsilon", 2e-4f32.into()),
         ("llama", "llama.rope.freq_base", 20_000f32.into()),
         ("llama-linear-rope", "llama.rope.scaling.factor", 5f32.into()),
@@ -166,6 +167,9 @@ fn every_number_of_the_metadata_counts() {
         ("stablelm", "stablelm.attention.layer_norm_epsilon", 1e-2f32.into()),
         ("stablelm", "stablelm.rope.dimension_count", 8u32.into()),
         ("stablelm-parallel", "stablelm.rope.freq_base", 1e5f32.into()),
+        ("llama-experts", "llama.expert_used_count", 3u32.into()),
+        ("qwen2moe", "qwen2moe.expert_used_count", 2u32.into()),
+        ("qwen3moe", "qwen3moe.rope.freq_base", 1e6f32.into()),
         ("gpt2", "gpt2.attention.layer_norm_epsilon", 1e-2f32.into()),
         ("starcoder2", "starcoder2.rope.freq_base", 1e4f32.into()),
         ("falcon", "falcon.rope.freq_base", 1e5f32.into()),

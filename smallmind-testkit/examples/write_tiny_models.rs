@@ -11,7 +11,8 @@ fn main() -> std::io::Result<()> {
     let folder = PathBuf::from(std::env::args_os().nth(1).expect("a folder"));
     std::fs::create_dir_all(&folder)?;
     let quantized = QUANTIZED.iter().map(|kind| format!("llama-{kind}"));
-    for name in tiny_model_names().iter().map(|n| (*n).to_owned()).chain(quantized) {
+    let experts = ["llama-q4_k-experts".to_owned()];
+    for name in tiny_model_names().iter().map(|n| (*n).to_owned()).chain(quantized).chain(experts) {
         std::fs::write(folder.join(format!("{name}.gguf")), tiny_model(&name).bytes())?;
     }
     let folder = folder.join("encoders");

@@ -11,6 +11,7 @@ mod gguf;
 mod quantizations;
 mod random;
 mod rss;
+mod spec;
 mod store;
 mod tiny;
 mod vocabulary;

@@ -1,125 +1,10 @@
 //! Models of every architecture with random weights, a few hundred kilobytes
 //! each.
 
-use crate::quantizations::{QUANTIZATIONS, Quantization};
+use crate::quantizations::QUANTIZATIONS;
+use crate::spec::*;
 use crate::vocabulary;
 use crate::{Gguf, Random, Tensor, Value};
-
-/// The shape of a model and what its architecture adds.
-#[derive(Clone, Copy)]
-struct Spec {
-    architecture: &'static str,
-    layers: usize,
-    length: usize,
-    inner: usize,
-    heads: usize,
-    kv_heads: usize,
-    head: usize,
-    tied: bool,
-    bias: bool,
-    qk_norm: bool,
-    /// Norms of queries and keys are of whole rows.
-    of_rows: bool,
-    pre_norms: bool,
-    post_norms: bool,
-    rope_factors: bool,
-    /// Queries, keys and values in one tensor.
-    fused: bool,
-    /// Gate and up in one tensor.
-    fused_gate: bool,
-    /// LayerNorm, with biases, in place of RMS norms.
-    layer_norm: bool,
-    /// No gate in the feed-forward layer.
-    plain: bool,
-    /// Biases of the outputs of attention and of the feed-forward layer.
-    more_biases: bool,
-    /// A norm for each head of queries and keys.
-    of_heads: bool,
-    /// No norm before the feed-forward layer.
-    parallel: bool,
-    /// Another norm before attention.
-    two_norms: bool,
-    /// Embeddings of positions.
-    positions: bool,
-    /// RoPE factors of short and of long contexts.
-    long_factors: bool,
-    /// Of matrices; F32 where `None`.
-    quantization: Option<&'static Quantization>,
-}
-
-const LLAMA: Spec = Spec {
-    architecture: "llama",
-    layers: 3,
-    length: 64,
-    inner: 96,
-    heads: 4,
-    kv_heads: 2,
-    head: 16,
-    tied: false,
-    bias: false,
-    qk_norm: false,
-    of_rows: false,
-    pre_norms: true,
-    post_norms: false,
-    rope_factors: false,
-    fused: false,
-    fused_gate: false,
-    layer_norm: false,
-    plain: false,
-    more_biases: false,
-    of_heads: false,
-    parallel: false,
-    two_norms: false,
-    positions: false,
-    long_factors: false,
-    quantization: None,
-};
-const QWEN2: Spec = Spec { architecture: "qwen2", bias: true, tied: true, ..LLAMA };
-const QWEN3: Spec = Spec { architecture: "qwen3", qk_norm: true, head: 32, ..LLAMA };
-const GEMMA3: Spec = Spec {
-    architecture: "gemma3",
-    layers: 7,
-    kv_heads: 1,
-    head: 32,
-    qk_norm: true,
-    post_norms: true,
-    tied: true,
-    ..LLAMA
-};
-const GEMMA2: Spec = Spec { architecture: "gemma2", layers: 4, qk_norm: false, ..GEMMA3 };
-const OLMO2: Spec = Spec {
-    architecture: "olmo2",
-    layers: 5,
-    qk_norm: true,
-    of_rows: true,
-    pre_norms: false,
-    post_norms: true,
-    ..LLAMA
-};
-const GRANITE: Spec = Spec { architecture: "granite", tied: true, ..LLAMA };
-const SMOLLM3: Spec = Spec { architecture: "smollm3", layers: 5, tied: true, ..LLAMA };
-const PHI3: Spec = Spec { architecture: "phi3", fused: true, fused_gate: true, ..LLAMA };
-const STABLELM: Spec = Spec { architecture: "stablelm", layer_norm: true, bias: true, ..LLAMA };
-const STARCODER2: Spec =
-    Spec { architecture: "starcoder2", plain: true, more_biases: true, ..STABLELM };
-const GPT2: Spec = Spec {
-    architecture: "gpt2",
-    kv_heads: 4,
-    fused: true,
-    positions: true,
-    tied: true,
-    ..STARCODER2
-};
-const FALCON: Spec = Spec {
-    architecture: "falcon",
-    kv_heads: 1,
-    fused: true,
-    layer_norm: true,
-    plain: true,
-    parallel: true,
-    tied: true,
-    ..LLAMA
-};
 
 /// The names of the models in F32, for [`tiny_model`].
 pub fn tiny_model_names() -> &'static [&'static str] {
@@ -153,11 +38,14 @@ pub fn tiny_model_names() -> &'static [&'static str] {
         "starcoder2",
         "falcon",
         "falcon-two-norms",
+        "llama-experts",
+        "qwen2moe",
+        "qwen3moe",
     ]
 }
 
 /// A model by its name: one of [`tiny_model_names`], or `llama-` and one of
-/// [`QUANTIZED`](crate::QUANTIZED).
+/// [`QUANTIZED`](crate::QUANTIZED), with `-experts` after it where it has some.
 ///
 /// # Panics
 /// Where there is none of that name.
@@ -275,12 +163,28 @@ pub fn tiny_model(name: &str) -> Gguf {
         "falcon-two-norms" => {
             build(Spec { kv_heads: 2, two_norms: true, tied: false, ..FALCON }, name, &[])
         }
+        "llama-experts" => build(Spec { experts: 4, used: 2, ..LLAMA }, name, &[]),
+        "qwen2moe" => build(
+            QWEN2MOE,
+            name,
+            &[
+                ("qwen2moe.expert_feed_forward_length", 96u32.into()),
+                ("qwen2moe.expert_shared_feed_forward_length", 96u32.into()),
+            ],
+        ),
+        // The length of an expert is this one by the experts of a token.
+        "qwen3moe" => build(QWEN3MOE, name, &[("qwen3moe.feed_forward_length", 384u32.into())]),
         _ => {
             let kind = name.strip_prefix("llama-").unwrap_or_default();
+            let (kind, experts) = match kind.strip_suffix("-experts") {
+                // Each token takes all, as rounding may change the choice.
+                Some(kind) => (kind, 4),
+                None => (kind, 0),
+            };
             let quantization = QUANTIZATIONS.iter().find(|q| q.name == kind);
             assert!(quantization.is_some(), "no tiny model '{name}'");
             let sizes = Spec { length: 256, inner: 256, head: 64, layers: 2, ..LLAMA };
-            build(Spec { quantization, ..sizes }, name, &[])
+            build(Spec { quantization, experts, used: experts, ..sizes }, name, &[])
         }
     }
 }
@@ -304,6 +208,10 @@ fn build(spec: Spec, name: &str, more: &[(&str, Value)]) -> Gguf {
         ("attention.value_length", spec.head),
     ] {
         file.set(&format!("{arch}.{key}"), Value::from(number as u32));
+    }
+    if spec.experts > 0 {
+        file.set(&format!("{arch}.expert_count"), Value::from(spec.experts as u32));
+        file.set(&format!("{arch}.expert_used_count"), Value::from(spec.used as u32));
     }
     let norm = if spec.layer_norm { "layer_norm" } else { "layer_norm_rms" };
     file.set(&format!("{arch}.attention.{norm}_epsilon"), Value::from(1e-5f32));
@@ -402,7 +310,9 @@ impl Weights<'_> {
         if self.spec.pre_norms && !self.spec.parallel {
             self.norm(&part("ffn_norm"), length, 1.0);
         }
-        if self.spec.fused_gate {
+        if self.spec.experts > 0 {
+            self.experts(layer);
+        } else if self.spec.fused_gate {
             self.matrix(&name("ffn_up"), length, 2 * inner, 1.0);
         } else {
             if !self.spec.plain {
@@ -410,7 +320,9 @@ impl Weights<'_> {
             }
             self.matrix(&name("ffn_up"), length, inner, 1.0);
         }
-        self.matrix(&name("ffn_down"), inner, length, 1.0);
+        if self.spec.experts == 0 {
+            self.matrix(&name("ffn_down"), inner, length, 1.0);
+        }
         if self.spec.more_biases {
             self.bias(&part("attn_output"), length);
             self.bias(&part("ffn_up"), inner);
@@ -424,19 +336,43 @@ impl Weights<'_> {
         }
     }
 
+    fn experts(&mut self, layer: usize) {
+        let Spec { length, inner, experts, .. } = self.spec;
+        let name = |part: &str| format!("blk.{layer}.{part}.weight");
+        let router = self.random_floats(length * experts, (9.0 / length as f32).sqrt());
+        self.floats(&name("ffn_gate_inp"), vec![length, experts], router);
+        let shared = if self.spec.shared { "shexp" } else { "" };
+        for kind in ["exps", shared].into_iter().filter(|kind| !kind.is_empty()) {
+            let count = (kind == "exps").then_some(experts);
+            for (part, cols, rows) in
+                [("gate", length, inner), ("up", length, inner), ("down", inner, length)]
+            {
+                let dims = [cols, rows].into_iter().chain(count).collect();
+                self.tensor(&name(&format!("ffn_{part}_{kind}")), dims, 1.0);
+            }
+        }
+        if self.spec.shared {
+            let router = self.random_floats(length, (3.0 / length as f32).sqrt());
+            self.floats(&name("ffn_gate_inp_shexp"), vec![length], router);
+        }
+    }
+
     /// Products with it are about `size` times what they are made from; those
     /// of quantized matrices about once.
     pub(crate) fn matrix(&mut self, name: &str, cols: usize, rows: usize, size: f32) {
-        let dims = vec![cols, rows];
+        self.tensor(name, vec![cols, rows], size);
+    }
+
+    fn tensor(&mut self, name: &str, dims: Vec<usize>, size: f32) {
+        let (cols, count) = (dims[0], dims.iter().product::<usize>());
         match self.spec.quantization {
             None => {
-                let weights = self.random_floats(cols * rows, size * (3.0 / cols as f32).sqrt());
+                let weights = self.random_floats(count, size * (3.0 / cols as f32).sqrt());
                 self.floats(name, dims, weights);
             }
             Some(q) => {
-                let mut data: Vec<u8> = (0..cols * rows / q.weights * q.bytes)
-                    .map(|_| self.random.bits() as u8)
-                    .collect();
+                let mut data: Vec<u8> =
+                    (0..count / q.weights * q.bytes).map(|_| self.random.bits() as u8).collect();
                 for block in data.chunks_exact_mut(q.bytes) {
                     for &at in q.scales {
                         let bits = self.random.bits() as u16 & 0x83FF | q.exponent << 10;

@@ -14,6 +14,7 @@ use super::precision::Precision;
 use super::table::Kernels;
 use super::threads::Pool;
 use crate::pool::Buffer;
+use bytemuck::{Pod, Zeroable};
 use smallmind_abstractions::CancellationToken;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -49,20 +50,37 @@ impl Compute<'_> {
     }
 }
 
+/// Tokens that take one of several matrices of the same shape and format.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Group {
+    pub(crate) matrix: usize,
+    pub(crate) tokens: usize,
+}
+
 /// Where a tile of tokens begins and how wide it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct TileSpan {
+    /// Its first row among those that pad.
     first: usize,
+    /// Its first row without them.
+    row: usize,
     width: usize,
     tokens: usize,
 }
 
-/// Cuts tokens into tiles: as wide as the kernels go, then small ones, the
-/// last padded; a single token by itself.
-#[derive(Debug, Clone, Copy, Default)]
+/// Cuts the tokens of a group into tiles: as wide as the kernels go, then small
+/// ones, the last padded; a single token by itself.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
 struct Tiling {
+    matrix: usize,
     tokens: usize,
     widest: usize,
+    /// Tiles, padded rows and rows of the groups before.
+    tile: usize,
+    first: usize,
+    row: usize,
 }
 
 impl Tiling {
@@ -92,7 +110,8 @@ impl Tiling {
             let width = self.rest_width();
             (full * self.widest + (tile - full) * width, width)
         };
-        TileSpan { first, width, tokens: width.min(self.tokens - first) }
+        let tokens = width.min(self.tokens - first);
+        TileSpan { first: self.first + first, row: self.row + first, width, tokens }
     }
 }
 
@@ -103,7 +122,8 @@ pub(crate) struct Activations {
     /// Rows that a token takes, as many as its most exact reader needs: one
     /// after the other, always in one tile.
     each: usize,
-    tiling: Tiling,
+    /// Of each group.
+    tilings: Buffer<Tiling>,
     cols: usize,
     quantized: Buffer<u32>,
     float: Buffer<u32>,
@@ -121,7 +141,7 @@ pub(crate) enum Source<'a> {
 }
 
 impl Source<'_> {
-    fn rows(&self) -> &[f32] {
+    pub(crate) fn rows(&self) -> &[f32] {
         match self {
             Self::Plain(rows) | Self::Normalized { rows, .. } => rows,
         }
@@ -164,27 +184,53 @@ impl Activations {
         source: Source<'_>,
         readers: &[&PackedMatrix],
     ) {
+        let tokens = source.rows().len() / readers.first().map_or(1, |m| m.cols());
+        self.fill_groups(compute, source, readers, &[Group { matrix: 0, tokens }], &[]);
+    }
+
+    /// Takes rows, one group after the other: those that `picks` names, or all
+    /// in their order where it is empty. `readers` are one matrix of each kind.
+    pub(crate) fn fill_groups(
+        &mut self,
+        compute: Compute<'_>,
+        source: Source<'_>,
+        readers: &[&PackedMatrix],
+        groups: &[Group],
+        picks: &[u32],
+    ) {
         let cols = readers.first().map_or(1, |m| m.cols());
         let wants = |quantized| readers.iter().any(|m| m.format().is_quantized() == quantized);
         let each = if wants(true) { self.precision.rows() } else { 1 };
-        let tokens = source.rows().len() / cols * each;
-        let tiling = Tiling { tokens, widest: compute.kernels.tile_width() };
-        (self.each, self.tiling, self.cols) = (each, tiling, cols);
-        let words = |want: bool, each: usize| if want { tiling.padded() * each } else { 0 };
+        (self.each, self.cols) = (each, cols);
+        let (tiles, padded) = self.lay_out(groups, compute.kernels.tile_width());
+        let rows: usize = groups.iter().map(|g| g.tokens * each).sum();
         let (per_quantized, per_float) = (cols / CHUNK * WORDS_PER_CHUNK, cols);
-        self.quantized.resize(words(wants(true), per_quantized), 0);
-        self.float.resize(words(wants(false), per_float), 0);
+        let [has_quantized, has_float] = [wants(true), wants(false)];
+        for (words, each, want) in [
+            (&mut self.quantized, per_quantized, has_quantized),
+            (&mut self.float, per_float, has_float),
+        ] {
+            let each = if want { each } else { 0 };
+            if groups.len() > 1 {
+                // Groups change from call to call; they are padded to twice
+                // their rows at most.
+                words.reserve(2 * rows * each);
+            }
+            words.resize(padded * each, 0);
+        }
         self.rows.resize_with(compute.pool.threads(), Mutex::default);
-        let (rows, (has_quantized, has_float)) = (&self.rows, (wants(true), wants(false)));
+        let (rows, tilings) = (&self.rows, &*self.tilings);
         let quantized = Parts::new(&mut self.quantized);
         let float = Parts::new(&mut self.float);
-        compute.pool.run(tiling.len(), compute.cancel, |tile, thread| {
-            let span = tiling.get(tile);
+        compute.pool.run(tiles, compute.cancel, |tile, thread| {
+            let tiling = &tilings[tilings.partition_point(|t| t.tile <= tile) - 1];
+            let span = tiling.get(tile - tiling.tile);
             let part = |each: usize| span.first * each..(span.first + span.width) * each;
             let mut rows = rows[thread].lock().unwrap_or_else(PoisonError::into_inner);
             let [row, rest] = &mut *rows;
             for t in (0..span.tokens).step_by(each) {
-                let token = (span.first + t) / each;
+                let token = (span.row + t) / each;
+                let token = picks.get(token).map_or(token, |pick| *pick as usize);
                 let at = token * cols..(token + 1) * cols;
                 let values = source.row(compute.kernels, at, row);
                 if has_quantized {
@@ -210,6 +256,20 @@ impl Activations {
         });
     }
 
+    /// Cuts groups into tiles; how many there are, and their rows with those
+    /// that pad.
+    fn lay_out(&mut self, groups: &[Group], widest: usize) -> (usize, usize) {
+        let (mut tile, mut first, mut row) = (0, 0, 0);
+        self.tilings.clear();
+        for group in groups {
+            let (matrix, tokens) = (group.matrix, group.tokens * self.each);
+            let tiling = Tiling { matrix, tokens, widest, tile, first, row };
+            self.tilings.extend_from_slice(&[tiling]);
+            (tile, first, row) = (tile + tiling.len(), first + tiling.padded(), row + tokens);
+        }
+        (tile, first)
+    }
+
     fn tile(&self, span: TileSpan, quantized: bool) -> &[u32] {
         let (words, each) = if quantized {
             (&self.quantized, self.cols / CHUNK * WORDS_PER_CHUNK)
@@ -221,7 +281,7 @@ impl Activations {
 
     /// The tokens whose rows a tile holds.
     fn tokens(&self, span: TileSpan) -> Range<usize> {
-        span.first / self.each..(span.first + span.tokens) / self.each
+        span.row / self.each..(span.row + span.tokens) / self.each
     }
 }
 
@@ -240,40 +300,51 @@ fn subtract_quantized(values: &mut [f32], width: usize, tile: &[u32], t: usize) 
 
 /// A product and where it goes.
 pub(crate) struct Product<'a> {
-    pub(crate) weights: &'a PackedMatrix,
+    /// A matrix for each kind of group.
+    pub(crate) weights: &'a [PackedMatrix],
     /// Added to each token's outputs.
     pub(crate) bias: Option<&'a [f32]>,
-    /// A row of `weights.rows()` values for each token.
+    /// A row for each token, of as many values as a matrix has rows.
     pub(crate) out: &'a mut [f32],
     /// Whether products are added to what `out` holds.
     pub(crate) accumulate: bool,
 }
 
-/// A run of panels, times all tokens tile by tile: a task.
+/// A run of panels, times all tokens of a group tile by tile: a task.
 #[derive(Clone, Copy)]
 struct Panels<'a> {
-    weights: &'a PackedMatrix,
+    a: &'a Activations,
+    /// Panels of a matrix, and of a task.
+    count: usize,
     per_task: usize,
 }
 
 impl<'a> Panels<'a> {
-    fn new(weights: &'a PackedMatrix) -> Self {
-        Self { weights, per_task: (TASK_BYTES / weights.panel_bytes().max(1)).max(1) }
+    fn new(a: &'a Activations, weights: &[PackedMatrix]) -> Self {
+        let weights = &weights[0];
+        assert_eq!(weights.cols(), a.cols, "activations of another width");
+        let per_task = (TASK_BYTES / weights.panel_bytes().max(1)).max(1);
+        Self { a, count: weights.panels(), per_task }
+    }
+
+    /// Tasks of a group.
+    fn of_group(self) -> usize {
+        self.count.div_ceil(self.per_task)
     }
 
     fn tasks(self) -> usize {
-        self.weights.panels().div_ceil(self.per_task)
+        self.of_group() * self.a.tilings.len()
     }
 
-    /// Calls `f` with each tile of tokens and panel of a task: panels change
-    /// fastest, so that a tile stays in the innermost caches.
-    fn for_each(self, a: &Activations, task: usize, mut f: impl FnMut(TileSpan, usize)) {
-        assert_eq!(self.weights.cols(), a.cols, "activations of another width");
-        let first = task * self.per_task;
-        let last = self.weights.panels().min(first + self.per_task);
-        for tile in 0..a.tiling.len() {
+    /// Calls `f` with the matrix, and each tile of tokens and panel of a task:
+    /// panels change fastest, so that a tile stays in the innermost caches.
+    fn for_each(self, task: usize, mut f: impl FnMut(usize, TileSpan, usize)) {
+        let tiling = &self.a.tilings[task / self.of_group()];
+        let first = task % self.of_group() * self.per_task;
+        let last = self.count.min(first + self.per_task);
+        for tile in 0..tiling.len() {
             for panel in first..last {
-                f(a.tiling.get(tile), panel);
+                f(tiling.matrix, tiling.get(tile), panel);
             }
         }
     }
@@ -320,6 +391,7 @@ impl PackedMatrix {
 pub(crate) fn matmul(compute: Compute<'_>, a: &Activations, products: &mut [Product<'_>]) {
     struct Job<'a> {
         panels: Panels<'a>,
+        weights: &'a [PackedMatrix],
         bias: &'a [f32],
         out: Parts<'a, f32>,
         accumulate: bool,
@@ -328,7 +400,8 @@ pub(crate) fn matmul(compute: Compute<'_>, a: &Activations, products: &mut [Prod
     assert!(products.len() <= jobs.len());
     for (job, p) in jobs.iter_mut().zip(products) {
         *job = Some(Job {
-            panels: Panels::new(p.weights),
+            panels: Panels::new(a, p.weights),
+            weights: p.weights,
             bias: p.bias.unwrap_or_default(),
             out: Parts::new(&mut *p.out),
             accumulate: p.accumulate,
@@ -343,8 +416,9 @@ pub(crate) fn matmul(compute: Compute<'_>, a: &Activations, products: &mut [Prod
             mine
         });
         let Some(job) = job else { return };
-        let (weights, mut tile) = (job.panels.weights, [0.0; MAX_TILE * PANEL]);
-        job.panels.for_each(a, task, |span, panel| {
+        let mut tile = [0.0; MAX_TILE * PANEL];
+        job.panels.for_each(task, |matrix, span, panel| {
+            let weights = &job.weights[matrix];
             let outputs = weights.outputs(panel);
             let bias = job.bias.get(outputs.clone()).unwrap_or_default();
             let products = product(compute, a, weights, panel, span, &mut tile);
@@ -355,25 +429,27 @@ pub(crate) fn matmul(compute: Compute<'_>, a: &Activations, products: &mut [Prod
     });
 }
 
-/// `out = f(gate · a) * (up · a)`, for matrices of one shape.
+/// `out = f(gate · a) * (up · a)`, for matrices of one shape, one of each for
+/// each kind of group.
 pub(crate) fn matmul_gated(
     compute: Compute<'_>,
     a: &Activations,
-    [gate, up]: [&PackedMatrix; 2],
+    [gates, ups]: [&[PackedMatrix]; 2],
     function: Gate,
     out: &mut [f32],
 ) {
-    let (panels, out) = (Panels::new(gate), Parts::new(out));
+    let (panels, out) = (Panels::new(a, gates), Parts::new(out));
     compute.pool.run(panels.tasks(), compute.cancel, |task, _| {
         let mut tiles = [[0.0; MAX_TILE * PANEL]; 2];
-        let [gates, ups] = &mut tiles;
-        panels.for_each(a, task, |span, panel| {
-            let gates = product(compute, a, gate, panel, span, gates);
-            let ups = product(compute, a, up, panel, span, ups);
-            compute.kernels.gate(function, gates, ups);
+        let [x, y] = &mut tiles;
+        panels.for_each(task, |matrix, span, panel| {
+            let gate = &gates[matrix];
+            let x = product(compute, a, gate, panel, span, x);
+            let y = product(compute, a, &ups[matrix], panel, span, y);
+            compute.kernels.gate(function, x, y);
             // SAFETY: a task has its panels' outputs to itself.
             let out = unsafe { out.columns(a.tokens(span), gate.rows(), gate.outputs(panel)) };
-            compute.kernels.put(gates, &[], false, out);
+            compute.kernels.put(x, &[], false, out);
         });
     });
 }

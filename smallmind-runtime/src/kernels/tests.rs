@@ -9,6 +9,7 @@ use super::threads::Pool;
 use super::{BLOCK, Block, Format, Gate, Kernels, Level, RopePairs, Softmax, Visible};
 use half::{bf16, f16};
 use smallmind_abstractions::CancellationToken;
+use std::slice::from_ref;
 
 const FORMATS: [(Format, &str); 28] = [
     (Format::F32, "F32"),
@@ -158,7 +159,7 @@ fn product_with(
     matmul(
         compute,
         &a,
-        &mut [Product { weights: w, bias: None, out: &mut out, accumulate: false }],
+        &mut [Product { weights: from_ref(w), bias: None, out: &mut out, accumulate: false }],
     );
     out
 }
@@ -234,13 +235,18 @@ fn bias_accumulation_and_gates_follow_the_product() {
             matmul(
                 compute,
                 &a,
-                &mut [Product { weights: &w, bias: Some(&bias), out: &mut out, accumulate: true }],
+                &mut [Product {
+                    weights: from_ref(&w),
+                    bias: Some(&bias),
+                    out: &mut out,
+                    accumulate: true,
+                }],
             );
             for (i, (found, product)) in out.iter().zip(&wx).enumerate() {
                 assert_eq!(*found, 2.0 + (product + bias[i % rows]));
             }
             for gate in [Gate::Silu, Gate::Gelu, Gate::GeluErf] {
-                matmul_gated(compute, &a, [&w, &v], gate, &mut out);
+                matmul_gated(compute, &a, [from_ref(&w), from_ref(&v)], gate, &mut out);
                 for ((found, g), u) in out.iter().zip(&wx).zip(&vx) {
                     let expected = naive_gate(gate, f64::from(*g)) * f64::from(*u);
                     assert!((f64::from(*found) - expected).abs() <= 1e-5, "{found} {expected}");

@@ -1,5 +1,6 @@
 //! How architectures differ, as data.
 
+use super::experts::Mixture;
 use crate::kernels::{Gate, NormKind, RopePairs};
 
 /// Which norms there are of queries and keys.
@@ -61,6 +62,8 @@ pub(crate) struct Architecture {
     /// Of how many layers one has no positions.
     pub(super) no_rope_step: Option<usize>,
     pub(super) feed_forward: Form,
+    /// Experts in place of feed-forward layers.
+    pub(super) mixture: Option<Mixture>,
     /// Whether RoPE may leave the last values of a head alone.
     pub(super) partial_rope: bool,
     /// Contexts end at the window, beyond which implementations differ.
@@ -99,6 +102,7 @@ const LLAMA: Architecture = Architecture {
     learned_positions: false,
     no_rope_step: None,
     feed_forward: Form::Gated,
+    mixture: None,
     partial_rope: false,
     ends_at_window: false,
     rope_factors: RopeFactors::One,
@@ -127,6 +131,8 @@ const GEMMA3: Architecture = Architecture {
     ..QWEN2
 };
 
+const MIXTURE: Mixture =
+    Mixture { required: true, own_length: true, normalized: true, shared: false };
 const STARCODER2: Architecture = Architecture {
     name: "starcoder2",
     gate: Gate::Gelu,
@@ -136,9 +142,26 @@ const STARCODER2: Architecture = Architecture {
 };
 
 /// Source: the model definitions of llama.cpp (`src/models`).
-pub(super) const ARCHITECTURES: [Architecture; 13] = [
-    LLAMA,
+pub(super) const ARCHITECTURES: [Architecture; 15] = [
+    Architecture {
+        mixture: Some(Mixture { required: false, own_length: false, ..MIXTURE }),
+        reads: &["expert_count"],
+        ..LLAMA
+    },
     QWEN2,
+    Architecture {
+        name: "qwen2moe",
+        mixture: Some(Mixture { normalized: false, shared: true, ..MIXTURE }),
+        reads: &["expert_count"],
+        ..QWEN2
+    },
+    Architecture {
+        name: "qwen3moe",
+        qk_norm: QkNorm::Head,
+        mixture: Some(MIXTURE),
+        reads: &["expert_count"],
+        ..QWEN2
+    },
     Architecture { name: "qwen3", qk_norm: QkNorm::Head, ..QWEN2 },
     Architecture {
         name: "gemma2",

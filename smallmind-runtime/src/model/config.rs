@@ -1,6 +1,7 @@
 //! Metadata to numbers, validated once.
 
 use super::architecture::{ARCHITECTURES, Architecture, Form, QkNorm, RopeFactors};
+use super::experts::ExpertConfig;
 use super::weights::NormWeights;
 use crate::Error;
 use crate::kernels::attention::Heads;
@@ -59,7 +60,7 @@ pub struct ModelConfig {
     pub embedding_length: usize,
     /// Layers.
     pub block_count: usize,
-    /// Values inside a feed-forward layer.
+    /// Values inside a feed-forward layer, or inside each expert.
     pub feed_forward_length: usize,
     /// Query heads.
     pub head_count: usize,
@@ -83,6 +84,7 @@ pub struct ModelConfig {
     pub(crate) qk_norm: QkNorm,
     pub(crate) pre_norms: bool,
     pub(crate) feed_forward: Form,
+    pub(crate) experts: Option<ExpertConfig>,
     pub(crate) post_norms: bool,
     pub(crate) parallel: bool,
     pub(crate) learned_positions: bool,
@@ -117,7 +119,7 @@ impl Keys<'_> {
         self.checked(name, self.metadata.get(&self.key(name))?, most)
     }
 
-    fn optional_length(&self, name: &str, most: usize) -> Result<Option<usize>, Error> {
+    pub(super) fn optional_length(&self, name: &str, most: usize) -> Result<Option<usize>, Error> {
         let found = self.metadata.get_optional(&self.key(name))?;
         found.map(|n| self.checked(name, n, most)).transpose()
     }
@@ -187,6 +189,7 @@ impl ModelConfig {
         let rope = rope(&keys, architecture, trained_length)?;
         let (sliding_window, rope_local) = window(&keys, architecture, rope)?;
         let block_count = keys.length("block_count", MAX_BLOCKS)?;
+        let experts = ExpertConfig::read(&keys, architecture.mixture)?;
         // The ones that scale by another length than the head's.
         let scale_by = match (architecture.name, block_count) {
             ("gemma3", 62) | ("gemma2", 46) => embedding_length / heads.query,
@@ -198,7 +201,10 @@ impl ModelConfig {
             vocab_size,
             embedding_length,
             block_count,
-            feed_forward_length: keys.length("feed_forward_length", MAX_LENGTH)?,
+            feed_forward_length: match experts {
+                Some(experts) => experts.length,
+                None => keys.length("feed_forward_length", MAX_LENGTH)?,
+            },
             head_count: heads.query,
             head_count_kv: heads.kv,
             head_dim: heads.dim,
@@ -233,6 +239,7 @@ impl ModelConfig {
                 .unwrap_or_else(|| 1.0 / (scale_by as f32).sqrt()),
             no_rope_step: no_rope_step(&keys, architecture)?,
             feed_forward: architecture.feed_forward,
+            experts,
             window_pattern: window_pattern(&keys, architecture)?,
         })
     }
@@ -341,8 +348,14 @@ pub(super) type Harmless = (&'static str, &'static [f64]);
 
 /// Keys of llama.cpp that change what a model computes, in ways that few of
 /// these architectures do, and the values under which they change nothing.
-const WITHOUT_EFFECT: [Harmless; 15] = [
+const WITHOUT_EFFECT: [Harmless; 20] = [
     ("expert_count", &[0.0]),
+    ("expert_group_count", &[0.0, 1.0]),
+    ("expert_weights_scale", &[0.0, 1.0]),
+    // The softmax.
+    ("expert_gating_func", &[0.0, 1.0]),
+    ("leading_dense_block_count", &[0.0]),
+    ("interleave_moe_layer_step", &[0.0, 1.0]),
     ("nextn_predict_layers", &[0.0]),
     ("attention.scale", &[0.0]),
     ("attention.output_scale", &[0.0, 1.0]),

@@ -1,6 +1,7 @@
 //! What a sequence of tokens leaves behind: the KV cache and the buffers.
 
 use super::config::ModelConfig;
+use super::experts::Routing;
 use super::rope::RopeTable;
 use crate::kernels::attention::Attention;
 use crate::kernels::cache::KvCache;
@@ -43,6 +44,7 @@ pub(super) struct Buffers {
     /// once, and few rows are computed.
     pub(super) output_activations: Activations,
     pub(super) attention: Attention,
+    pub(super) routing: Routing,
     pub(super) rows: Scratch,
 }
 
@@ -58,7 +60,8 @@ impl Buffers {
     ) -> Self {
         let heads = config.heads();
         let widest = config.embedding_length.max(config.feed_forward_length);
-        let widest = widest.max(heads.query * heads.dim);
+        let shared = config.experts.and_then(|e| e.shared_length).unwrap_or(0);
+        let widest = widest.max(heads.query * heads.dim).max(shared);
         let row = || {
             let mut row = Buffer::default();
             row.reserve(widest);
@@ -80,6 +83,7 @@ impl Buffers {
                 config.embedding_length,
             ),
             attention: Attention::new(threads, heads, capacity),
+            routing: Routing::default(),
             rows: (0..threads).map(|_| row()).collect(),
         }
     }

@@ -6,7 +6,7 @@
 //!     a = norm(x);  q, k, v = a·Wq, a·Wk, a·Wv;  cache += k, v
 //!     x += post_norm(attention(q)·Wo)
 //!     a = norm(x), of x as it was where attention and this are parallel
-//!     x += post_norm((f(a·Wgate) * (a·Wup))·Wdown)
+//!     x += post_norm((f(a·Wgate) * (a·Wup))·Wdown), or a mixture of experts
 //! logits = norm(x)·W
 //! ```
 //!
@@ -16,7 +16,7 @@
 use super::architecture::QkNorm;
 use super::context::{Buffers, Context, Scratch};
 use super::rope::RopeTable;
-use super::weights::{Expansion, Layer, Linear, NormWeights};
+use super::weights::{Expansion, FeedForward, Layer, Linear, NormWeights};
 use super::{Logits, Model};
 use crate::Error;
 use crate::kernels::Norm;
@@ -24,6 +24,7 @@ use crate::kernels::attention::{NewTokens, Preparation, Queries, Rotation, Sight
 use crate::kernels::matmul::{Compute, Product, Source, matmul, matmul_gated};
 use crate::pool::Buffer;
 use smallmind_abstractions::TokenId;
+use std::slice::from_ref;
 use std::sync::PoisonError;
 
 /// Computes the tokens of one chunk and appends their logits.
@@ -229,20 +230,37 @@ impl Pass<'_> {
         if !layer.parallel {
             self.expand(b, rows);
         }
-        let inner = &b.inner[..rows * self.model.config.feed_forward_length];
-        b.activations.fill(self.compute, Source::Plain(inner), &[&layer.down.weights]);
-        self.add_output(b, &layer.down, layer.feed_forward_post_norm.as_ref(), rows);
+        let norm = layer.feed_forward_post_norm.as_ref();
+        match &layer.feed_forward {
+            FeedForward::Dense { down, .. } => {
+                let inner = &b.inner[..rows * self.model.config.feed_forward_length];
+                b.activations.fill(self.compute, Source::Plain(inner), &[&down.weights]);
+                self.add_output(b, down, norm, rows);
+            }
+            FeedForward::Mixture(experts) => {
+                let outputs = &mut b.outputs[..rows * self.model.config.embedding_length];
+                b.routing.mix(self.compute, &experts.config, outputs);
+                self.add_outputs(b, norm, rows);
+            }
+        }
     }
 
-    /// The inner values of the feed-forward layer.
+    /// The inner values of the feed-forward layer; of experts, their outputs.
     fn expand(&self, b: &mut Buffers, rows: usize) {
         let (compute, config) = (self.compute, &self.model.config);
         let source = self.normalized(&b.hidden, self.layer.feed_forward_norm.as_ref());
+        let expansion = match &self.layer.feed_forward {
+            FeedForward::Dense { expansion, .. } => expansion,
+            FeedForward::Mixture(experts) => {
+                return b.routing.run(compute, experts, config.gate, source, &mut b.activations);
+            }
+        };
         let inner = &mut b.inner[..rows * config.feed_forward_length];
-        match &self.layer.expansion {
+        match expansion {
             Expansion::Gated { gate, up } => {
                 b.activations.fill(compute, source, &[gate, up]);
-                matmul_gated(compute, &b.activations, [gate, up], config.gate, inner);
+                let pair = [from_ref(gate), from_ref(up)];
+                matmul_gated(compute, &b.activations, pair, config.gate, inner);
             }
             Expansion::Plain(up) => {
                 b.activations.fill(compute, source, &[&up.weights]);
@@ -270,7 +288,15 @@ impl Pass<'_> {
         }
         let outputs = &mut b.outputs[..rows * length];
         matmul(self.compute, &b.activations, &mut [product(linear, outputs, false)]);
-        let (outputs, scratch, kernels) = (&*outputs, &b.rows, self.compute.kernels);
+        self.add_outputs(b, norm, rows);
+    }
+
+    /// Adds the outputs, normalized where the architecture does, to the hidden
+    /// state.
+    fn add_outputs(&self, b: &mut Buffers, norm: Option<&NormWeights>, rows: usize) {
+        let length = self.model.config.embedding_length;
+        let (hidden, scale) = (&mut b.hidden[..rows * length], self.model.config.residual_scale);
+        let (outputs, scratch, kernels) = (&*b.outputs, &b.rows, self.compute.kernels);
         let norm = self.norm(norm);
         self.compute.for_each_row(hidden, length, |t, row, thread| {
             let mut added = scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
@@ -289,7 +315,7 @@ impl Pass<'_> {
 }
 
 pub(super) fn product<'a>(linear: &'a Linear, out: &'a mut [f32], accumulate: bool) -> Product<'a> {
-    Product { weights: &linear.weights, bias: linear.bias.as_deref(), out, accumulate }
+    Product { weights: from_ref(&linear.weights), bias: linear.bias.as_deref(), out, accumulate }
 }
 
 fn logits(model: &Model, compute: Compute<'_>, b: &mut Buffers, rows: usize) {
@@ -307,7 +333,7 @@ fn logits(model: &Model, compute: Compute<'_>, b: &mut Buffers, rows: usize) {
     matmul(
         compute,
         &b.output_activations,
-        &mut [Product { weights: output, bias, out, accumulate: false }],
+        &mut [Product { weights: from_ref(output), bias, out, accumulate: false }],
     );
     if config.logit_scale != 1.0 || config.logit_cap > 0.0 {
         compute.for_each_row(&mut b.logits[first..], config.vocab_size, |_, row, _| {

@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod decoder;
 mod encoder;
+mod experts;
 mod rope;
 mod weights;
 

@@ -2,6 +2,7 @@
 
 use super::architecture::{Form, QkNorm, RopeFactors};
 use super::config::ModelConfig;
+use super::experts::Experts;
 use crate::Error;
 use crate::container::{ModelFile, Storage, TensorType, TensorView};
 use crate::kernels::memory::Arena;
@@ -57,6 +58,15 @@ pub(crate) struct NormWeights {
     pub(crate) bias: Vec<f32>,
 }
 
+/// A feed-forward layer.
+#[derive(Debug)]
+pub(super) enum FeedForward {
+    /// One that all tokens take.
+    Dense { expansion: Expansion, down: Linear },
+    /// Several, of which each token takes some.
+    Mixture(Experts),
+}
+
 /// What a feed-forward layer is computed with, from its input on.
 #[derive(Debug)]
 pub(super) enum Expansion {
@@ -80,8 +90,7 @@ pub(super) struct Layer {
     /// Whether the feed-forward layer takes what attention takes.
     pub(super) parallel: bool,
     pub(super) feed_forward_norm: Option<NormWeights>,
-    pub(super) expansion: Expansion,
-    pub(super) down: Linear,
+    pub(super) feed_forward: FeedForward,
     pub(super) feed_forward_post_norm: Option<NormWeights>,
 }
 
@@ -170,8 +179,13 @@ impl Loader<'_> {
             attention_post_norm: when(config.post_norms, "post_attention_norm")?,
             parallel,
             feed_forward_norm: when(config.pre_norms, second_norm)?,
-            expansion: self.expansion(config, &name)?,
-            down: linear("ffn_down", inner, length)?,
+            feed_forward: match config.experts {
+                Some(experts) => FeedForward::Mixture(self.experts(config, experts, &name)?),
+                None => FeedForward::Dense {
+                    expansion: self.expansion(config, &name)?,
+                    down: linear("ffn_down", inner, length)?,
+                },
+            },
             feed_forward_post_norm: when(config.post_norms, "post_ffw_norm")?,
         })
     }
@@ -190,7 +204,7 @@ impl Loader<'_> {
             Form::FusedGate => {
                 let (part, total) = (name("ffn_up.weight"), 2 * inner);
                 let shape = format!("[{length}, {total}]");
-                let half = |rows| self.pack(&part, length, total, rows, shape.clone());
+                let half = |rows| self.pack(&part, length, total, rows, &shape);
                 Expansion::Gated { gate: half(0..inner)?, up: half(inner..total)? }
             }
             Form::Plain => {
@@ -258,7 +272,7 @@ impl Loader<'_> {
         let shape = format!("[{cols}, {total}]");
         let bias = format!("{name}.bias");
         Ok(Linear {
-            weights: self.pack(&format!("{name}.weight"), cols, total, rows.clone(), shape)?,
+            weights: self.pack(&format!("{name}.weight"), cols, total, rows.clone(), &shape)?,
             bias: self.optional(&bias, |n| Ok(self.vector(n, total)?[rows].to_vec()))?,
         })
     }
@@ -281,7 +295,7 @@ impl Loader<'_> {
     }
 
     pub(super) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
-        let packed = self.pack(name, len, 1, 0..1, format!("[{len}]"))?;
+        let packed = self.pack(name, len, 1, 0..1, &format!("[{len}]"))?;
         let mut out = vec![0.0; len];
         packed.dequantize_row(0, &mut out);
         Ok(out)
@@ -303,17 +317,17 @@ impl Loader<'_> {
         cols: usize,
         rows: usize,
     ) -> Result<PackedMatrix, Error> {
-        self.pack(name, cols, rows, 0..rows, format!("[{cols}, {rows}]"))
+        self.pack(name, cols, rows, 0..rows, &format!("[{cols}, {rows}]"))
     }
 
     /// Some of the `total` rows of a tensor.
-    fn pack(
+    pub(super) fn pack(
         &self,
         name: &str,
         cols: usize,
         total: usize,
         rows: Range<usize>,
-        shape: String,
+        shape: &str,
     ) -> Result<PackedMatrix, Error> {
         self.cancel.check()?;
         let view = self.file.tensor(name)?;
@@ -321,7 +335,7 @@ impl Loader<'_> {
         let right =
             found.dims()[0] == cols as u64 && found.elements() == Some((cols * total) as u64);
         if !right || format!("{found}") != shape {
-            return Err(wrong_shape(self.file, &view, shape));
+            return Err(wrong_shape(self.file, &view, shape.to_owned()));
         }
         let format = format(view.info.tensor_type).ok_or_else(|| Error::Unsupported {
             file: self.file.path().to_owned(),
@@ -330,8 +344,10 @@ impl Loader<'_> {
                      MXFP4, NVFP4, F16, BF16 or F32"
                 .into(),
         })?;
-        self.used.borrow_mut().insert(name.to_owned());
-        self.file.verify(&view)?;
+        // Of a tensor with several parts, the checksum is of all.
+        if self.used.borrow_mut().insert(name.to_owned()) {
+            self.file.verify(&view)?;
+        }
         if view.info.storage == Storage::Panels {
             let (map, offset) = (self.file.map_of(view.info), view.info.offset as usize);
             let mapped = PackedMatrix::mapped(format, rows, cols, map, offset);

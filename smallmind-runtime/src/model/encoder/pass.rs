@@ -20,6 +20,7 @@ use crate::kernels::matmul::{Compute, Source, matmul, matmul_gated};
 use crate::model::decoder::product;
 use crate::pool::Buffer;
 use smallmind_abstractions::TokenId;
+use std::slice::from_ref;
 use std::sync::{Mutex, PoisonError};
 
 /// Computes the vectors of all tokens into the workspace.
@@ -146,7 +147,7 @@ impl Pass<'_> {
         w.activations.fill(compute, Source::Plain(&w.hidden), &readers);
         match gate {
             Some(gate) => {
-                let pair = [gate, &up.weights];
+                let pair = [from_ref(gate), from_ref(&up.weights)];
                 matmul_gated(compute, &w.activations, pair, Gate::Silu, &mut w.inner);
             }
             None => {
