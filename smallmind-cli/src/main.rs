@@ -51,6 +51,7 @@ enum Command {
     Inspect(commands::inspect::Args),
     Tokenize(commands::tokenize::Args),
     Bench(commands::bench::Args),
+    Embed(commands::embed::Args),
     Quantize(commands::quantize::Args),
     #[cfg(feature = "rag")]
     Rag(commands::rag::Args),
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Tokenize(args) => commands::tokenize::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
+        Command::Embed(args) => commands::embed::run(&args),
         Command::Quantize(args) => commands::quantize::run(&args),
         #[cfg(feature = "rag")]
         Command::Rag(args) => commands::rag::run(&args),

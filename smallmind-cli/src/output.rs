@@ -2,6 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use tempfile::TempDir;
 
 /// Whether standard error is a terminal that wants colour.
 fn colour() -> bool {
@@ -65,4 +67,10 @@ pub(crate) fn bar(bytes: u64) -> ProgressBar {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
+}
+
+/// A folder for what is on its way to a file, on the same file system.
+pub(crate) fn beside(file: &Path) -> io::Result<TempDir> {
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty());
+    TempDir::new_in(folder.unwrap_or(Path::new(".")))
 }

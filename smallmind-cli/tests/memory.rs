@@ -10,7 +10,7 @@ use std::process::Command;
 const REST: u64 = 40 << 20;
 /// Of 1,024 tokens in half precision, for each model.
 const CACHES: [(&str, u64); 2] =
-    [("smollm2-135m", 30 * 2 * 3 * 64 * 2 << 10), ("gemma3-270m", 18 * 2 * 256 * 2 << 10)];
+    [("smollm2-135m", (30 * 2 * 3 * 64 * 2) << 10), ("gemma3-270m", (18 * 2 * 256 * 2) << 10)];
 
 #[test]
 fn the_program_takes_the_file_the_cache_and_little_more() {

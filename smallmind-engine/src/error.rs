@@ -4,7 +4,9 @@ use smallmind_abstractions::{GenerationResult, ReasonCode, TokenId};
 #[cfg(any(feature = "chat", feature = "hub"))]
 use std::io;
 #[cfg(feature = "hub")]
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(any(feature = "hub", feature = "import"))]
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What can go wrong between a file and an answer.
@@ -20,6 +22,15 @@ pub enum Error {
     /// Text or ids that the tokenizer cannot take.
     #[error(transparent)]
     Encoding(#[from] smallmind_abstractions::Error),
+    /// A model of another format cannot be written as GGUF.
+    #[cfg(feature = "import")]
+    #[error("{}: {reason}", file.display())]
+    Import {
+        /// The file that is missing or wrong.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The tokenizer's vocabulary has another size than the model's.
     #[error(
         "the tokenizer has {tokens} tokens and the model {embeddings}: the file is inconsistent"

@@ -19,12 +19,15 @@ pub mod chat;
 mod choice;
 #[cfg(feature = "constrained")]
 mod constrained;
+mod embedding;
 mod engine;
 mod error;
 mod generation;
 mod guard;
 #[cfg(feature = "hub")]
 pub mod hub;
+#[cfg(feature = "import")]
+pub mod import;
 mod session;
 mod speculation;
 mod stop;
@@ -32,10 +35,11 @@ mod stream;
 mod sync;
 
 pub use budget::{Limits, SessionBudget};
+pub use embedding::{EmbeddingModel, EmbeddingOptions};
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;
 pub use session::{InferenceSession, SessionOptions};
-pub use smallmind_runtime::{CacheType, Precision};
+pub use smallmind_runtime::{CacheType, Pooling, Precision};
 pub use smallmind_tokenizers::GgufTokenizerFactory;
 pub use speculation::Speculation;
 pub use stream::GenerationStream;

@@ -63,9 +63,10 @@ fn arm() -> Outcome {
     run(&mut cargo(&format!("test -p smallmind-runtime --lib --test tiny_models --target {ARM}")))
 }
 
-/// Fetches the two models that tests need.
+/// Fetches the models that tests need.
 pub(crate) fn models() -> Outcome {
-    run(&mut cargo("run --release --quiet -p smallmind-cli -- pull smollm2-135m gemma3-270m"))
+    let names = "smollm2-135m gemma3-270m all-minilm-l6-v2";
+    run(&mut cargo(&format!("run --release --quiet -p smallmind-cli -- pull {names}")))
 }
 
 fn tests() -> Outcome {

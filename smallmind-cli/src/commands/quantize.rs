@@ -6,8 +6,7 @@ use smallmind_runtime::container::{ModelFile, convert};
 use smallmind_runtime::quantization::{Recipe, TensorReport, quantize_model};
 use std::fs;
 use std::io::{Write, stdout};
-use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use std::path::PathBuf;
 
 /// Writes a model with its weights in other types.
 #[derive(clap::Args)]
@@ -57,8 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     };
     if args.out.extension().is_some_and(|e| e == "smq") {
         // Panels are made of the blocks, which lie beside them meanwhile.
-        let folder = args.out.parent().filter(|p| !p.as_os_str().is_empty());
-        let folder = TempDir::new_in(folder.unwrap_or(Path::new(".")))?;
+        let folder = output::beside(&args.out)?;
         let blocks = folder.path().join("blocks.gguf");
         quantize_model(&file, args.recipe, &blocks, &mut progress, &cancel)?;
         convert(&ModelFile::open(&blocks)?, &args.out, &mut |_| {}, &cancel)?;

