@@ -5,7 +5,7 @@
 //! are folded afterwards. Both ways fold the same blocks in the same order, so
 //! they give the same bits.
 
-use super::cache::{KvCache, LayerCache};
+use super::cache::KvCache;
 use super::matmul::Compute;
 use super::parts::Parts;
 use super::{BLOCK, Block, Norm, RopePairs, Softmax, Visible};
@@ -51,8 +51,48 @@ pub(crate) struct Rotation<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Preparation<'a> {
     pub(crate) norm: Option<Norm<'a>>,
-    pub(crate) rotation: Rotation<'a>,
+    /// Which of the sequence's rotations.
+    pub(crate) rotation: Option<usize>,
     pub(crate) scale: f32,
+}
+
+/// The rows of one sequence in a batch.
+#[derive(Debug)]
+pub(crate) struct Span<'a> {
+    /// Its blocks from `start` on are its [own](KvCache::own).
+    pub(crate) cache: &'a mut KvCache,
+    /// How positions turn its heads: in most layers, and in those with a
+    /// sliding window.
+    pub(crate) rotations: [Rotation<'a>; 2],
+    /// The position of its first row.
+    pub(crate) start: usize,
+    /// Its rows in the batch.
+    pub(crate) rows: Range<usize>,
+    /// How many of them, the last, have logits that somebody wants.
+    pub(crate) wanted: usize,
+}
+
+impl Span<'_> {
+    /// The blocks that its rows lie in.
+    fn blocks(&self) -> Range<usize> {
+        self.start / BLOCK..(self.start + self.rows.len()).div_ceil(BLOCK)
+    }
+}
+
+/// Whose task it is, where each span has `count` of them, and which of its own.
+fn whose<'s, 'a>(
+    spans: &'s [Span<'a>],
+    mut task: usize,
+    count: impl Fn(&Span<'a>) -> usize,
+) -> Option<(&'s Span<'a>, usize)> {
+    spans.iter().find_map(|span| {
+        let mine = count(span);
+        if task < mine {
+            return Some((span, task));
+        }
+        task -= mine;
+        None
+    })
 }
 
 impl Preparation<'_> {
@@ -61,7 +101,7 @@ impl Preparation<'_> {
         compute: Compute<'_>,
         head: usize,
         from: &[f32],
-        position: usize,
+        (span, position): (&Span<'_>, usize),
         to: &mut [f32],
     ) {
         let to = &mut to[..from.len()];
@@ -69,9 +109,11 @@ impl Preparation<'_> {
             Some(norm) => norm.of_head(head, from.len()).run(compute.kernels, from, to),
             None => to.copy_from_slice(from),
         }
-        let Rotation { pairs, half, cos, sin } = self.rotation;
-        let at = position * half..(position + 1) * half;
-        compute.kernels.rope(pairs, to, &cos[at.clone()], &sin[at]);
+        if let Some(which) = self.rotation {
+            let Rotation { pairs, half, cos, sin } = span.rotations[which];
+            let at = position * half..(position + 1) * half;
+            compute.kernels.rope(pairs, to, &cos[at.clone()], &sin[at]);
+        }
         if self.scale != 1.0 {
             to.iter_mut().for_each(|v| *v *= self.scale);
         }
@@ -119,11 +161,9 @@ pub(crate) struct Attention {
     partial: Rows,
 }
 
-/// New keys and values, a row of `kv * dim` for each token, the first of them
-/// at position `start`.
+/// New keys and values, a row of `kv * dim` for each token of a batch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NewTokens<'a> {
-    pub(crate) start: usize,
     pub(crate) keys: &'a [f32],
     pub(crate) values: &'a [f32],
     pub(crate) prepare: Preparation<'a>,
@@ -147,11 +187,10 @@ impl Sight {
     }
 }
 
-/// Queries, a row of `query * dim` for each token, the first of them at
-/// position `start`, whose keys are in the cache.
+/// Queries, a row of `query * dim` for each token of a batch, whose keys are in
+/// the caches.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Queries<'a> {
-    pub(crate) start: usize,
     pub(crate) rows: &'a [f32],
     pub(crate) prepare: Preparation<'a>,
     pub(crate) sight: Sight,
@@ -180,36 +219,38 @@ impl Attention {
         Self { threads: (0..threads).map(|_| scratch()).collect(), partial }
     }
 
-    /// Puts new keys and values into a layer of the cache.
+    /// Puts new keys and values into a layer of the caches.
     pub(crate) fn store(
         &mut self,
         compute: Compute<'_>,
         heads: Heads,
         new: NewTokens<'_>,
-        cache: &mut KvCache,
+        spans: &mut [Span<'_>],
         layer: usize,
     ) {
-        let (row, dim) = (heads.kv * heads.dim, heads.dim);
-        let end = new.start + new.keys.len() / row;
-        let blocks = new.start / BLOCK..end.div_ceil(BLOCK);
-        let (data, writer) = cache.layer_mut(layer);
-        let data = Parts::new(data);
-        compute.pool.run(blocks.len() * heads.kv, compute.cancel, |task, thread| {
-            let (block, head) = (blocks.start + task / heads.kv, task % heads.kv);
-            // SAFETY: the parts of different blocks and heads do not overlap,
-            // and each pair is one task.
-            let part = unsafe { data.part(writer.range(block, head)) };
+        let (spans, dim) = (&*spans, heads.dim);
+        let count = |span: &Span<'_>| span.blocks().len() * heads.kv;
+        compute.pool.run(spans.iter().map(count).sum(), compute.cancel, |task, thread| {
+            let Some((span, task)) = whose(spans, task, count) else { return };
+            let (block, head) = (span.blocks().start + task / heads.kv, task % heads.kv);
+            let cache = span.cache.layer(layer);
+            // SAFETY: the span says that the block is the cache's own, which it
+            // borrows mutably; each block and head is one task.
+            let part = unsafe { cache.head(block, head) };
             let mut s = self.threads[thread].lock().unwrap_or_else(PoisonError::into_inner);
             let Scratch { keys, values, halves, .. } = &mut *s;
             for buffer in [&mut *keys, &mut *values] {
                 buffer.clear();
                 buffer.resize(heads.padded(), 0.0);
             }
-            for position in new.start.max(block * BLOCK)..end.min((block + 1) * BLOCK) {
-                let from = (position - new.start) * row + head * dim;
-                new.prepare.run(compute, head, &new.keys[from..from + dim], position, keys);
+            let end = span.start + span.rows.len();
+            for position in span.start.max(block * BLOCK)..end.min((block + 1) * BLOCK) {
+                let row = span.rows.start + position - span.start;
+                let from = (row * heads.kv + head) * dim;
+                let key = &new.keys[from..from + dim];
+                new.prepare.run(compute, head, key, (span, position), keys);
                 values[..dim].copy_from_slice(&new.values[from..from + dim]);
-                writer.put(compute.kernels, part, position, [keys, values], halves);
+                cache.put(compute.kernels, part, position, [keys, values], halves);
             }
         });
     }
@@ -221,64 +262,75 @@ impl Attention {
         compute: Compute<'_>,
         heads: Heads,
         queries: Queries<'_>,
-        cache: LayerCache<'_>,
+        (spans, layer): (&[Span<'_>], usize),
         out: &mut [f32],
     ) {
-        let tokens = queries.rows.len() / (heads.query * heads.dim);
         let per_tile = (ROWS / heads.group()).max(1);
-        let tiles = tokens.div_ceil(per_tile);
-        let job = Job { compute, heads, queries, cache, out: Parts::new(out) };
-        if tiles == 1 && tokens < per_tile {
-            let all = job.blocks(0..tokens);
-            if all.len() > 1 && heads.kv < 4 * compute.pool.threads() {
-                return self.by_blocks(&job, tokens, all);
-            }
+        let job = Job { compute, heads, queries, layer, out: Parts::new(out) };
+        let count = |span: &Span<'_>| span.rows.len().div_ceil(per_tile) * heads.kv;
+        let tasks = spans.iter().map(count).sum();
+        let is_short = |span: &Span<'_>| span.rows.len() < per_tile;
+        let is_deep = |span: &Span<'_>| job.blocks(span, 0..span.rows.len()).len() > 1;
+        let is_idle = tasks < 4 * compute.pool.threads();
+        if is_idle && spans.iter().all(is_short) && spans.iter().any(is_deep) {
+            return self.by_blocks(&job, spans);
         }
-        compute.pool.run(tiles * heads.kv, compute.cancel, |task, thread| {
+        compute.pool.run(tasks, compute.cancel, |task, thread| {
+            let Some((span, task)) = whose(spans, task, count) else { return };
             let (tile, head) = (task / heads.kv, task % heads.kv);
-            let tokens = tile * per_tile..tokens.min((tile + 1) * per_tile);
+            let tokens = tile * per_tile..span.rows.len().min((tile + 1) * per_tile);
             let mut s = self.threads[thread].lock().unwrap_or_else(PoisonError::into_inner);
             let s = &mut *s;
-            let rows = job.prepare(head, tokens.clone(), s);
+            let rows = job.prepare(span, head, tokens.clone(), s);
             s.total.clear(rows, heads.padded());
-            for block in job.blocks(tokens.clone()) {
-                job.block(head, block, tokens.clone(), s);
+            for block in job.blocks(span, tokens.clone()) {
+                job.block(span, head, block, tokens.clone(), s);
                 for row in 0..rows {
                     job.fold(&mut s.total, row, &s.block, row);
                 }
             }
-            job.finish(head, tokens, &mut s.total);
+            job.finish(span, head, tokens, &mut s.total);
         });
     }
 
-    fn by_blocks(&mut self, job: &Job<'_>, tokens: usize, blocks: Range<usize>) {
+    fn by_blocks(&mut self, job: &Job<'_>, spans: &[Span<'_>]) {
         let (compute, heads, dim) = (job.compute, job.heads, job.heads.padded());
-        let rows = tokens * heads.group();
-        self.partial.clear(rows * heads.kv * blocks.len(), dim);
+        let all = |span: &Span<'_>| job.blocks(span, 0..span.rows.len());
+        let rows = |span: &Span<'_>| span.rows.len() * heads.group();
+        let count = |span: &Span<'_>| all(span).len() * heads.kv;
+        let sizes = spans.iter().map(|span| rows(span) * count(span));
+        self.partial.clear(sizes.sum(), dim);
         let softmax = Parts::new(&mut self.partial.softmax);
         let out = Parts::new(&mut self.partial.out);
-        compute.pool.run(blocks.len() * heads.kv, compute.cancel, |task, thread| {
-            let (block, head) = (blocks.start + task / heads.kv, task % heads.kv);
+        compute.pool.run(spans.iter().map(count).sum(), compute.cancel, |number, thread| {
+            let Some((span, task)) = whose(spans, number, count) else { return };
+            let before = spans.iter().take_while(|s| s.rows.start < span.rows.start);
+            let first: usize = before.map(|span| rows(span) * count(span)).sum();
+            let (block, head) = (all(span).start + task / heads.kv, task % heads.kv);
             let mut s = self.threads[thread].lock().unwrap_or_else(PoisonError::into_inner);
             let s = &mut *s;
-            job.prepare(head, 0..tokens, s);
-            job.block(head, block, 0..tokens, s);
-            let at = task * rows..(task + 1) * rows;
+            let rows = job.prepare(span, head, 0..span.rows.len(), s);
+            job.block(span, head, block, 0..span.rows.len(), s);
+            let at = first + task * rows..first + (task + 1) * rows;
             // SAFETY: each task has rows of its own.
             unsafe { softmax.part(at.clone()) }.copy_from_slice(&s.block.softmax);
             // SAFETY: as above.
             unsafe { out.part(at.start * dim..at.end * dim) }.copy_from_slice(&s.block.out);
         });
         let mut s = self.threads[0].lock().unwrap_or_else(PoisonError::into_inner);
-        for head in 0..heads.kv {
-            s.total.clear(rows, dim);
-            for block in 0..blocks.len() {
-                for row in 0..rows {
-                    let from = (block * heads.kv + head) * rows + row;
-                    job.fold(&mut s.total, row, &self.partial, from);
+        let mut first = 0;
+        for span in spans {
+            let rows = rows(span);
+            for head in 0..heads.kv {
+                s.total.clear(rows, dim);
+                for task in (head..count(span)).step_by(heads.kv) {
+                    for row in 0..rows {
+                        job.fold(&mut s.total, row, &self.partial, first + task * rows + row);
+                    }
                 }
+                job.finish(span, head, 0..span.rows.len(), &mut s.total);
             }
-            job.finish(head, 0..tokens, &mut s.total);
+            first += rows * count(span);
         }
     }
 }
@@ -288,25 +340,34 @@ struct Job<'a> {
     compute: Compute<'a>,
     heads: Heads,
     queries: Queries<'a>,
-    cache: LayerCache<'a>,
+    layer: usize,
     out: Parts<'a, f32>,
 }
 
 impl Job<'_> {
-    /// The positions that a token sees.
-    fn seen(&self, token: usize) -> Range<usize> {
-        self.queries.sight.of(self.queries.start + token)
+    /// The positions that a token of a span sees.
+    fn seen(&self, span: &Span<'_>, token: usize) -> Range<usize> {
+        self.queries.sight.of(span.start + token)
     }
 
-    /// The blocks that some tokens see.
-    fn blocks(&self, tokens: Range<usize>) -> Range<usize> {
-        let last = self.seen(tokens.end - 1);
-        self.seen(tokens.start).start / BLOCK..last.end.div_ceil(BLOCK)
+    /// The blocks that some tokens of a span see.
+    fn blocks(&self, span: &Span<'_>, tokens: Range<usize>) -> Range<usize> {
+        if tokens.is_empty() {
+            return 0..0;
+        }
+        let last = self.seen(span, tokens.end - 1);
+        self.seen(span, tokens.start).start / BLOCK..last.end.div_ceil(BLOCK)
     }
 
     /// Takes the queries of one key-value head: its group's rows for each
     /// token. Returns the number of rows.
-    fn prepare(&self, head: usize, tokens: Range<usize>, s: &mut Scratch) -> usize {
+    fn prepare(
+        &self,
+        span: &Span<'_>,
+        head: usize,
+        tokens: Range<usize>,
+        s: &mut Scratch,
+    ) -> usize {
         let (Heads { query, dim, .. }, group) = (self.heads, self.heads.group());
         let (padded, rows) = (self.heads.padded(), tokens.len() * group);
         s.queries.clear();
@@ -314,25 +375,32 @@ impl Job<'_> {
         for (row, to) in s.queries.chunks_exact_mut(padded).enumerate() {
             let token = tokens.start + row / group;
             let head = head * group + row % group;
-            let from = (token * query + head) * dim;
+            let from = ((span.rows.start + token) * query + head) * dim;
             let from = &self.queries.rows[from..from + dim];
-            self.queries.prepare.run(self.compute, head, from, self.queries.start + token, to);
+            self.queries.prepare.run(self.compute, head, from, (span, span.start + token), to);
         }
         rows
     }
 
     /// Computes one block for the prepared rows.
-    fn block(&self, head: usize, block: usize, tokens: Range<usize>, s: &mut Scratch) {
+    fn block(
+        &self,
+        span: &Span<'_>,
+        head: usize,
+        block: usize,
+        tokens: Range<usize>,
+        s: &mut Scratch,
+    ) {
         let within = |p: usize| p.saturating_sub(block * BLOCK).min(BLOCK) as u32;
         s.visible.clear();
         for token in tokens {
-            let seen = self.seen(token);
+            let seen = self.seen(span, token);
             let seen = Visible { from: within(seen.start), to: within(seen.end) };
             s.visible.resize(s.visible.len() + self.heads.group(), seen);
         }
         s.block.clear(s.visible.len(), self.heads.padded());
-        let kernels = self.compute.kernels;
-        let block = self.cache.read(kernels, block, head, &mut s.keys, &mut s.values);
+        let (kernels, cache) = (self.compute.kernels, span.cache.layer(self.layer));
+        let block = cache.read(kernels, block, head, &mut s.keys, &mut s.values);
         let block = Block { cap: self.queries.cap, ..block };
         let Rows { softmax, out } = &mut s.block;
         kernels.attend_block(block, &s.queries, &s.visible, softmax, out);
@@ -345,12 +413,12 @@ impl Job<'_> {
         self.compute.kernels.fold(&mut total.softmax[row], out, block.softmax[from], part);
     }
 
-    fn finish(&self, head: usize, tokens: Range<usize>, total: &mut Rows) {
+    fn finish(&self, span: &Span<'_>, head: usize, tokens: Range<usize>, total: &mut Rows) {
         let (Heads { query, dim, .. }, group) = (self.heads, self.heads.group());
         let rows = total.out.chunks_exact_mut(self.heads.padded());
         for (row, (from, softmax)) in rows.zip(total.softmax.iter()).enumerate() {
             self.compute.kernels.finish(*softmax, from);
-            let token = tokens.start + row / group;
+            let token = span.rows.start + tokens.start + row / group;
             let at = (token * query + head * group + row % group) * dim;
             // SAFETY: each token and head belongs to one task.
             unsafe { self.out.part(at..at + dim) }.copy_from_slice(&from[..dim]);

@@ -1,22 +1,25 @@
-//! The keys and values of a sequence, by layer, block of positions and head.
+//! The keys and values of a sequence, by block of positions, layer and head.
 //!
 //! ```text
-//! layer = block, block, …     block = head, head, …     head = keys, values
+//! block = layer, layer, …     layer = head, head, …     head = keys, values
 //! ```
+//!
+//! A block is a page that sequences which begin alike share: whoever writes
+//! into one that another holds too takes a copy of it first.
 //!
 //! Keys are held by dimension, `k[dim][position]`, values by position,
 //! `v[position][dim]`: see [`Block`](super::Block). What a block of one head
 //! takes lies in one piece, so attention reads memory from front to back.
 
 use super::attention::Heads;
-use super::memory::anonymous;
+use super::memory::Region;
 use super::{BLOCK, Block, Kernels};
 use crate::Error;
 use crate::pool::Buffer;
-use memmap2::MmapMut;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// How keys and values are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -76,38 +79,50 @@ pub(super) const SCALED: usize = 32;
 #[derive(Debug)]
 pub(crate) struct KvCache {
     shape: Shape,
-    layer_bytes: usize,
-    data: MmapMut,
+    /// A page for each block of positions.
+    pages: Vec<Arc<Region>>,
 }
 
-/// What the parts of a layer look like.
-#[derive(Debug, Clone, Copy)]
+/// What a page looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shape {
     kind: CacheType,
     heads: Heads,
+    layers: usize,
 }
 
 impl Shape {
-    /// Bytes of the keys and values of one head in one block.
+    /// Bytes of the keys and values of one head of one layer.
     fn head_bytes(self) -> usize {
         2 * self.kind.half_bytes(self.heads.padded())
     }
 
-    /// Where they lie in a layer.
-    fn range(self, block: usize, head: usize) -> Range<usize> {
+    fn page_bytes(self) -> usize {
+        self.head_bytes() * self.heads.kv * self.layers
+    }
+
+    /// Where they lie in a page.
+    fn range(self, layer: usize, head: usize) -> Range<usize> {
         let bytes = self.head_bytes();
-        let at = (block * self.heads.kv + head) * bytes;
+        let at = (layer * self.heads.kv + head) * bytes;
         at..at + bytes
     }
 }
 
-impl KvCache {
-    /// Bytes of a layer for `capacity` positions.
-    fn layer_bytes(shape: Shape, capacity: usize) -> Option<usize> {
-        let blocks = capacity.div_ceil(BLOCK);
-        shape.head_bytes().checked_mul(shape.heads.kv)?.checked_mul(blocks)
-    }
+/// The keys and values of a block of positions, which sequences may share.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedBlock {
+    shape: Shape,
+    page: Arc<Region>,
+}
 
+impl SharedBlock {
+    pub(crate) fn bytes(&self) -> usize {
+        self.page.len()
+    }
+}
+
+impl KvCache {
     /// Bytes of a cache for `capacity` positions; `None` where that is more than
     /// any memory.
     pub(crate) fn bytes(
@@ -116,8 +131,8 @@ impl KvCache {
         layers: usize,
         capacity: usize,
     ) -> Option<usize> {
-        let layer = Self::layer_bytes(Shape { kind, heads }, capacity)?;
-        layer.checked_mul(layers).filter(|b| *b <= isize::MAX as usize)
+        let page = Shape { kind, heads, layers }.page_bytes();
+        page.checked_mul(capacity.div_ceil(BLOCK)).filter(|b| *b <= isize::MAX as usize)
     }
 
     /// An empty cache for `capacity` positions; `None` where that is more than
@@ -128,10 +143,9 @@ impl KvCache {
         layers: usize,
         capacity: usize,
     ) -> Option<Result<Self, Error>> {
-        let shape = Shape { kind, heads };
-        let layer_bytes = Self::layer_bytes(shape, capacity)?;
-        let bytes = Self::bytes(kind, heads, layers, capacity)?;
-        Some(anonymous(bytes).map(|data| Self { shape, layer_bytes, data }))
+        Self::bytes(kind, heads, layers, capacity)?;
+        let shape = Shape { kind, heads, layers };
+        Some(Self { shape, pages: Vec::new() }.with(&[], capacity.div_ceil(BLOCK)))
     }
 
     /// How keys and values are held.
@@ -139,43 +153,93 @@ impl KvCache {
         self.shape.kind
     }
 
-    /// Bytes of a layer that the first `len` positions lie in.
-    fn used(&self, len: usize) -> usize {
-        len.div_ceil(BLOCK) * self.shape.heads.kv * self.shape.head_bytes()
-    }
-
-    /// What the first `len` positions are held in, a piece for each layer.
+    /// What the first `len` positions are held in, a piece for each block.
     pub(crate) fn pieces(&self, len: usize) -> impl Iterator<Item = &[u8]> {
-        let used = self.used(len);
-        self.data.chunks_exact(self.layer_bytes.max(1)).map(move |layer| &layer[..used])
+        self.pages[..len.div_ceil(BLOCK)].iter().map(|page| &***page)
     }
 
-    /// As [`pieces`](Self::pieces), to be written.
-    pub(crate) fn pieces_mut(&mut self, len: usize) -> impl Iterator<Item = &mut [u8]> {
-        let used = self.used(len);
-        self.data.chunks_exact_mut(self.layer_bytes.max(1)).map(move |layer| &mut layer[..used])
+    /// As [`pieces`](Self::pieces), to be written whole.
+    pub(crate) fn pieces_mut(
+        &mut self,
+        len: usize,
+    ) -> Result<impl Iterator<Item = &mut [u8]>, Error> {
+        self.own(0..len)?;
+        let pages = self.pages[..len.div_ceil(BLOCK)].iter_mut();
+        Ok(pages.filter_map(|page| Arc::get_mut(page).map(|page| &mut **page)))
     }
 
-    pub(crate) fn layer(&self, index: usize) -> LayerCache<'_> {
-        let data = &self.data[index * self.layer_bytes..][..self.layer_bytes];
-        LayerCache { shape: self.shape, data }
+    /// A cache of the same shape and size that shares the pages of the first
+    /// `len` positions.
+    pub(crate) fn fork(&self, len: usize) -> Result<Self, Error> {
+        self.with(&self.pages[..len.div_ceil(BLOCK)], self.pages.len())
     }
 
-    /// The bytes of a layer, and how to write a block of one head of them.
-    pub(crate) fn layer_mut(&mut self, index: usize) -> (&mut [u8], HeadWriter) {
-        let data = &mut self.data[index * self.layer_bytes..][..self.layer_bytes];
-        (data, HeadWriter { shape: self.shape })
+    fn with(&self, shared: &[Arc<Region>], pages: usize) -> Result<Self, Error> {
+        let new = Region::several(self.shape.page_bytes(), pages - shared.len())?;
+        let pages = shared.iter().cloned().chain(new.into_iter().map(Arc::new)).collect();
+        Ok(Self { shape: self.shape, pages })
+    }
+
+    /// The pages of the first `len` positions.
+    pub(crate) fn shared(&self, len: usize) -> impl Iterator<Item = SharedBlock> {
+        let (shape, pages) = (self.shape, &self.pages[..len.div_ceil(BLOCK)]);
+        pages.iter().map(move |page| SharedBlock { shape, page: Arc::clone(page) })
+    }
+
+    /// Puts a shared block in the place of block `index`; whether it is of the
+    /// same shape.
+    pub(crate) fn adopt(&mut self, index: usize, block: &SharedBlock) -> bool {
+        if block.shape != self.shape {
+            return false;
+        }
+        self.pages[index] = Arc::clone(&block.page);
+        true
+    }
+
+    /// Makes the blocks of some positions this cache's alone, so that they may
+    /// be written.
+    pub(crate) fn own(&mut self, positions: Range<usize>) -> Result<(), Error> {
+        for block in positions.start / BLOCK..positions.end.div_ceil(BLOCK) {
+            let page = &mut self.pages[block];
+            if Arc::get_mut(page).is_some() {
+                continue;
+            }
+            for mut copy in Region::several(page.len(), 1)? {
+                if positions.start > block * BLOCK {
+                    copy.copy_from_slice(page);
+                }
+                *page = Arc::new(copy);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn layer(&self, layer: usize) -> LayerCache<'_> {
+        LayerCache { shape: self.shape, layer, pages: &self.pages }
     }
 }
 
-/// A layer, to be read.
+/// A layer of a cache.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LayerCache<'a> {
     shape: Shape,
-    data: &'a [u8],
+    layer: usize,
+    pages: &'a [Arc<Region>],
 }
 
 impl LayerCache<'_> {
+    /// The bytes of one head in one block, to be written with
+    /// [`put`](Self::put).
+    ///
+    /// # Safety
+    /// The block is this cache's [own](KvCache::own), and nobody else reads or
+    /// writes this head of it meanwhile.
+    #[allow(clippy::mut_from_ref, reason = "that is what the safety clause is about")]
+    pub(crate) unsafe fn head(&self, block: usize, head: usize) -> &mut [u8] {
+        // SAFETY: by the caller's word.
+        unsafe { self.pages[block].part(self.shape.range(self.layer, head)) }
+    }
+
     /// The keys and values of one head in one block; `keys` and `values` are
     /// room for them.
     pub(crate) fn read<'r>(
@@ -186,9 +250,9 @@ impl LayerCache<'_> {
         keys: &'r mut Buffer<f32>,
         values: &'r mut Buffer<f32>,
     ) -> Block<'r> {
-        let Shape { kind, heads } = self.shape;
+        let Shape { kind, heads, .. } = self.shape;
         let dim = heads.padded();
-        let data = &self.data[self.shape.range(block, head)];
+        let data = &self.pages[block][self.shape.range(self.layer, head)];
         let (k, v) = data.split_at(data.len() / 2);
         if kind == CacheType::F32 {
             return Block {
@@ -213,19 +277,6 @@ impl LayerCache<'_> {
             kernels.widen_q8_by_dim(v, v_scales, values);
         }
         Block { keys, values, dim, cap: 0.0 }
-    }
-}
-
-/// Writes keys and values of single positions.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct HeadWriter {
-    shape: Shape,
-}
-
-impl HeadWriter {
-    /// Where the keys and values of one head in one block lie in a layer.
-    pub(crate) fn range(self, block: usize, head: usize) -> Range<usize> {
-        self.shape.range(block, head)
     }
 
     /// Puts the key and the value of a position into its block of one head.

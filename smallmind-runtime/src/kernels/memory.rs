@@ -2,9 +2,11 @@
 
 use crate::Error;
 use bytemuck::{Pod, Zeroable};
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 use memmap2::{MmapMut, MmapRaw};
 use std::cell::RefCell;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
 
 /// Bytes that an arena asks the system for at a time: many huge pages.
@@ -39,12 +41,59 @@ pub(crate) struct Arena {
     open: RefCell<Option<(Arc<MmapRaw>, usize)>>,
 }
 
-/// Memory of an arena, which lives as long as any of its regions.
+/// A part of a piece of memory, which lives as long as any of its parts.
 #[derive(Debug)]
 pub(crate) struct Region {
     memory: Arc<MmapRaw>,
     start: usize,
     len: usize,
+}
+
+/// No system has smaller pages; where they are larger, the system refuses.
+#[cfg(unix)]
+const PAGE: usize = 4096;
+
+impl Region {
+    /// `count` regions of `len` zeroed bytes, side by side in memory that is
+    /// theirs alone.
+    pub(crate) fn several(len: usize, count: usize) -> Result<Vec<Self>, Error> {
+        let memory = Arc::new(MmapRaw::from(anonymous(len * count)?));
+        let region = |i| Self { memory: Arc::clone(&memory), start: i * len, len };
+        Ok((0..count).map(region).collect())
+    }
+
+    /// Some of its bytes.
+    ///
+    /// # Safety
+    /// Nobody else reads or writes them meanwhile.
+    #[allow(clippy::mut_from_ref, reason = "that is what the safety clause is about")]
+    pub(crate) unsafe fn part(&self, range: Range<usize>) -> &mut [u8] {
+        assert!(range.start <= range.end && range.end <= self.len);
+        // SAFETY: in bounds by the check above, unaliased by the caller's word.
+        unsafe {
+            let start = self.memory.as_mut_ptr().add(self.start + range.start);
+            std::slice::from_raw_parts_mut(start, range.len())
+        }
+    }
+}
+
+/// What one of several regions held goes back to the system at once.
+#[cfg(unix)]
+impl Drop for Region {
+    fn drop(&mut self) {
+        let start = self.start.next_multiple_of(PAGE);
+        let end = (self.start + self.len) / PAGE * PAGE;
+        if Arc::strong_count(&self.memory) == 1 || start >= end {
+            return;
+        }
+        // SAFETY: the pages lie within this region, which nobody reads again.
+        let released = unsafe {
+            self.memory.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start)
+        };
+        if let Err(error) = released {
+            tracing::debug!(%error, "pages are not given back");
+        }
+    }
 }
 
 impl Arena {
@@ -72,8 +121,8 @@ impl Deref for Region {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: the arena gave these bytes, which lie in the mapping, to this
-        // region alone, so that they change by `deref_mut` only.
+        // SAFETY: these bytes lie in the mapping and were given to this region
+        // alone, so that they change by `deref_mut` and `part` only.
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(self.start), self.len) }
     }
 }

@@ -3,12 +3,14 @@
 use super::config::ModelConfig;
 use super::experts::Routing;
 use super::rope::RopeTable;
-use crate::kernels::attention::Attention;
-use crate::kernels::cache::KvCache;
+use crate::Error;
+use crate::kernels::attention::{Attention, Span};
+use crate::kernels::cache::{KvCache, SharedBlock};
 use crate::kernels::matmul::Activations;
-use crate::kernels::{CacheType, Precision};
+use crate::kernels::{BLOCK, CacheType, Precision};
 use crate::pool::Buffer;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::sync::Mutex;
 
 /// The state of one sequence: the keys and values of its tokens, and the
@@ -89,7 +91,76 @@ impl Buffers {
     }
 }
 
+/// The keys and values of [`SharedPage::TOKENS`] neighbouring tokens of a
+/// context. Clones share them; a context that goes on differently takes a copy.
+#[derive(Debug, Clone)]
+pub struct SharedPage {
+    block: SharedBlock,
+    index: usize,
+    capacity: usize,
+    model: u64,
+}
+
+impl SharedPage {
+    /// Tokens of a page.
+    pub const TOKENS: usize = BLOCK;
+
+    /// What it takes in memory.
+    pub fn bytes(&self) -> usize {
+        self.block.bytes()
+    }
+}
+
 impl Context {
+    /// The pages of its first `len` tokens, of those it holds; the last may be
+    /// filled in part.
+    pub fn pages(&self, len: usize) -> impl Iterator<Item = SharedPage> {
+        let (capacity, model) = (self.capacity, self.model);
+        let blocks = self.cache.shared(len.min(self.len)).enumerate();
+        blocks.map(move |(index, block)| SharedPage { block, index, capacity, model })
+    }
+
+    /// Takes the pages of the first tokens of another context of the same
+    /// model, capacity and type, in place of what it holds; the first `len` of
+    /// their tokens count.
+    ///
+    /// # Errors
+    /// [`Error::ContextOfAnotherModel`] where they do not fit; the context is
+    /// then empty.
+    pub fn adopt<'p>(
+        &mut self,
+        pages: impl IntoIterator<Item = &'p SharedPage>,
+        len: usize,
+    ) -> Result<(), Error> {
+        self.clear();
+        let mut held = 0;
+        for page in pages {
+            let fits = page.model == self.model
+                && page.capacity == self.capacity
+                && page.index * BLOCK == held;
+            if !fits || !self.cache.adopt(page.index, &page.block) {
+                return Err(Error::ContextOfAnotherModel);
+            }
+            held += BLOCK;
+        }
+        self.len = len.min(held).min(self.capacity);
+        Ok(())
+    }
+
+    /// The next rows of a batch, and the buffers of its own.
+    pub(super) fn span(&mut self, rows: Range<usize>, wanted: usize) -> (Span<'_>, &mut Buffers) {
+        let end = self.len + rows.len();
+        self.rope.extend_to(end);
+        if let Some(rope) = &mut self.rope_local {
+            rope.extend_to(end);
+        }
+        let global = self.rope.rotation();
+        let local = self.rope_local.as_ref().map_or(global, RopeTable::rotation);
+        let rotations = [global, local];
+        let span = Span { cache: &mut self.cache, rotations, start: self.len, rows, wanted };
+        (span, &mut self.buffers)
+    }
+
     /// The number of tokens it holds.
     pub fn len(&self) -> usize {
         self.len
@@ -143,16 +214,10 @@ impl Context {
         if len > self.capacity {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        self.cache.pieces_mut(len).try_for_each(|piece| from.read_exact(piece))?;
+        let mut pieces = self.cache.pieces_mut(len).map_err(io::Error::other)?;
+        pieces.try_for_each(|piece| from.read_exact(piece))?;
         self.len = len;
         Ok(())
-    }
-
-    /// Takes the keys and values of another context of the same shape.
-    pub(super) fn copy_from(&mut self, other: &Self) {
-        let pieces = self.cache.pieces_mut(other.len).zip(other.cache.pieces(other.len));
-        pieces.for_each(|(to, from)| to.copy_from_slice(from));
-        self.len = other.len;
     }
 
     /// Forgets all tokens.

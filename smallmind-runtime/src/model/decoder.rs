@@ -13,50 +13,48 @@
 //! Every token's row is computed by itself, and every value is one sum in a
 //! fixed order, so chunks, threads and batches change no bit of the result.
 
+use super::Model;
 use super::architecture::QkNorm;
-use super::context::{Buffers, Context, Scratch};
-use super::rope::RopeTable;
+use super::context::{Buffers, Scratch};
 use super::weights::{Expansion, FeedForward, Layer, Linear, NormWeights};
-use super::{Logits, Model};
 use crate::Error;
 use crate::kernels::Norm;
-use crate::kernels::attention::{NewTokens, Preparation, Queries, Rotation, Sight};
+use crate::kernels::attention::{NewTokens, Preparation, Queries, Sight, Span};
 use crate::kernels::matmul::{Compute, Product, Source, matmul, matmul_gated};
-use crate::pool::Buffer;
 use smallmind_abstractions::TokenId;
+use std::ops::Range;
 use std::slice::from_ref;
 use std::sync::PoisonError;
 
-/// Computes the tokens of one chunk and appends their logits.
-pub(super) fn chunk(
+/// Computes the tokens of a batch, some for each sequence, and appends the
+/// logits that are wanted.
+pub(super) fn batch(
     model: &Model,
     compute: Compute<'_>,
-    context: &mut Context,
+    buffers: &mut Buffers,
     tokens: &[TokenId],
-    want: Logits,
+    spans: &mut [Span<'_>],
 ) -> Result<(), Error> {
-    let start = context.len;
-    context.rope.extend_to(start + tokens.len());
-    if let Some(rope) = &mut context.rope_local {
-        rope.extend_to(start + tokens.len());
+    for span in &mut *spans {
+        span.cache.own(span.start..span.start + span.rows.len())?;
     }
-    context.buffers.ready(model, tokens.len());
-    embed(model, compute, &mut context.buffers, tokens, start);
+    buffers.ready(model, tokens.len());
+    embed(model, compute, buffers, tokens, spans);
     let last = model.weights.layers.len() - 1;
     let mut wanted = tokens.len();
     for (i, layer) in model.weights.layers.iter().enumerate() {
-        let pass = Pass { model, compute, layer, index: i, start };
-        pass.keys_and_values(context, tokens.len());
+        let pass = Pass { model, compute, layer, index: i };
+        pass.keys_and_values(buffers, spans);
         if i == last {
-            wanted = context.buffers.keep_wanted(model, want);
+            wanted = buffers.keep_wanted(model, spans);
         }
         if wanted > 0 {
-            pass.attention(context, start + tokens.len() - wanted, wanted);
-            pass.outputs(&mut context.buffers, wanted);
+            pass.attention(buffers, spans, wanted);
+            pass.outputs(buffers, wanted);
         }
         compute.cancel.check()?;
     }
-    logits(model, compute, &mut context.buffers, wanted);
+    logits(model, compute, buffers, wanted);
     compute.cancel.check()?;
     Ok(())
 }
@@ -76,25 +74,24 @@ impl Buffers {
     }
 
     /// Drops the rows of tokens whose logits nobody wants; how many are left.
-    fn keep_wanted(&mut self, model: &Model, want: Logits) -> usize {
+    fn keep_wanted(&mut self, model: &Model, spans: &mut [Span<'_>]) -> usize {
         let heads = model.config.heads();
-        let tokens = self.hidden.len() / model.config.embedding_length;
-        let wanted = match want {
-            Logits::None => 0,
-            Logits::Last => 1,
-            Logits::All => tokens,
-        };
-        let skip = tokens - wanted;
-        drop_first(&mut self.hidden, skip * model.config.embedding_length);
-        drop_first(&mut self.queries, skip * heads.query * heads.dim);
-        wanted
+        let widths = [model.config.embedding_length, heads.query * heads.dim];
+        let mut kept = 0;
+        for span in spans {
+            let Range { start, end } = span.rows;
+            let from = end - span.wanted;
+            for (values, width) in [&mut self.hidden, &mut self.queries].into_iter().zip(widths) {
+                values.copy_within(from * width..end * width, kept * width);
+            }
+            span.start += from - start;
+            span.rows = kept..kept + span.wanted;
+            kept += span.wanted;
+        }
+        self.hidden.truncate(kept * widths[0]);
+        self.queries.truncate(kept * widths[1]);
+        kept
     }
-}
-
-/// Forgets the first `count` values.
-fn drop_first(values: &mut Buffer<f32>, count: usize) {
-    values.copy_within(count.., 0);
-    values.truncate(values.len() - count);
 }
 
 fn embed(
@@ -102,7 +99,7 @@ fn embed(
     compute: Compute<'_>,
     buffers: &mut Buffers,
     tokens: &[TokenId],
-    start: usize,
+    spans: &[Span<'_>],
 ) {
     let (length, scale) = (model.config.embedding_length, model.config.embedding_scale);
     let Buffers { hidden, rows, .. } = buffers;
@@ -111,22 +108,22 @@ fn embed(
         if scale != 1.0 {
             row.iter_mut().for_each(|v| *v *= scale);
         }
-        if let Some(positions) = &model.weights.positions {
+        let span = spans.iter().find(|span| span.rows.contains(&t));
+        if let (Some(positions), Some(span)) = (&model.weights.positions, span) {
             let mut position = rows[thread].lock().unwrap_or_else(PoisonError::into_inner);
             position.resize(length, 0.0);
-            positions.dequantize_row(start + t, &mut position);
+            positions.dequantize_row(span.start + t - span.rows.start, &mut position);
             compute.kernels.add(row, &position);
         }
     });
 }
 
-/// One layer and where the chunk begins.
+/// One layer.
 struct Pass<'a> {
     model: &'a Model,
     compute: Compute<'a>,
     layer: &'a Layer,
     index: usize,
-    start: usize,
 }
 
 impl Pass<'_> {
@@ -138,10 +135,8 @@ impl Pass<'_> {
         self.norm(weights).map_or(Source::Plain(rows), |norm| Source::Normalized { rows, norm })
     }
 
-    fn keys_and_values(&self, context: &mut Context, tokens: usize) {
+    fn keys_and_values(&self, b: &mut Buffers, spans: &mut [Span<'_>]) {
         let Layer { query, key, value, attention_norm, .. } = self.layer;
-        let b = &mut context.buffers;
-        debug_assert_eq!(b.hidden.len(), tokens * self.model.config.embedding_length);
         let readers = [&query.weights, &key.weights, &value.weights];
         b.activations.fill(
             self.compute,
@@ -159,15 +154,13 @@ impl Pass<'_> {
             self.normalize_rows(&mut b.queries, self.layer.query_norm.as_ref(), &b.rows);
             self.normalize_rows(&mut b.keys, self.layer.key_norm.as_ref(), &b.rows);
         }
-        let rope = self.rope(&context.rope, context.rope_local.as_ref());
         let new = NewTokens {
-            start: self.start,
             keys: &b.keys,
             values: &b.values,
-            prepare: self.preparation(self.layer.key_norm.as_ref(), rope, 1.0),
+            prepare: self.preparation(self.layer.key_norm.as_ref(), 1.0),
         };
         let heads = self.model.config.heads();
-        b.attention.store(self.compute, heads, new, &mut context.cache, self.index);
+        b.attention.store(self.compute, heads, new, spans, self.index);
     }
 
     /// Replaces rows by their norms.
@@ -181,39 +174,27 @@ impl Pass<'_> {
         });
     }
 
-    /// How positions turn the heads of this layer.
-    fn rope<'r>(&self, global: &'r RopeTable, local: Option<&'r RopeTable>) -> Rotation<'r> {
+    fn preparation<'p>(&self, weights: Option<&'p NormWeights>, scale: f32) -> Preparation<'p> {
         let config = &self.model.config;
-        let table = local.filter(|_| config.is_local(self.index)).unwrap_or(global);
-        if config.has_rope(self.index) { table.rotation() } else { table.no_rotation() }
+        let norm = self.norm(weights.filter(|_| config.qk_norm != QkNorm::Row));
+        let local = usize::from(config.is_local(self.index));
+        let rotation = config.has_rope(self.index).then_some(local);
+        Preparation { norm, rotation, scale }
     }
 
-    fn preparation<'p>(
-        &self,
-        weights: Option<&'p NormWeights>,
-        rotation: Rotation<'p>,
-        scale: f32,
-    ) -> Preparation<'p> {
-        let of_heads = self.model.config.qk_norm != QkNorm::Row;
-        Preparation { norm: self.norm(weights.filter(|_| of_heads)), rotation, scale }
-    }
-
-    /// What `rows` tokens from position `start` gather from the cache.
-    fn attention(&self, context: &mut Context, start: usize, rows: usize) {
-        let (config, layer, b) = (&self.model.config, self.layer, &mut context.buffers);
+    /// What the wanted tokens gather from the caches.
+    fn attention(&self, b: &mut Buffers, spans: &[Span<'_>], rows: usize) {
+        let (config, layer) = (&self.model.config, self.layer);
         let width = config.head_count * config.head_dim;
-        let rope = self.rope(&context.rope, context.rope_local.as_ref());
         let window = config.sliding_window.filter(|_| config.is_local(self.index));
         let queries = Queries {
-            start,
             rows: &b.queries[..rows * width],
-            prepare: self.preparation(layer.query_norm.as_ref(), rope, config.attention_scale),
+            prepare: self.preparation(layer.query_norm.as_ref(), config.attention_scale),
             sight: Sight::Back(window.unwrap_or(usize::MAX)),
             cap: config.attention_cap,
         };
         let attended = &mut b.attended[..rows * width];
-        let cache = context.cache.layer(self.index);
-        b.attention.attend(self.compute, config.heads(), queries, cache, attended);
+        b.attention.attend(self.compute, config.heads(), queries, (spans, self.index), attended);
     }
 
     /// Adds to the hidden state of `rows` tokens what attention gathered, and

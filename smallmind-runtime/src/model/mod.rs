@@ -5,6 +5,7 @@
 //! writes text, `encoder` of those that read it: tokens in, a vector of each out.
 
 mod architecture;
+mod batch;
 mod config;
 mod context;
 mod decoder;
@@ -13,8 +14,9 @@ mod experts;
 mod rope;
 mod weights;
 
+pub use batch::{Batch, BatchEntry};
 pub use config::ModelConfig;
-pub use context::Context;
+pub use context::{Context, SharedPage};
 pub use encoder::{Encoder, EncoderConfig, Pooling, Workspace};
 pub(crate) use weights::format;
 
@@ -75,6 +77,17 @@ pub enum Logits {
     Last,
     /// Those after every token.
     All,
+}
+
+impl Logits {
+    /// How many rows of `tokens` are wanted, the last of all or not.
+    fn of(self, tokens: usize, last: bool) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Last => usize::from(last),
+            Self::All => tokens,
+        }
+    }
 }
 
 /// A model's weights and the threads that compute with them.
@@ -162,21 +175,27 @@ impl Model {
         }
         let cache = KvCache::new(cache, config.heads(), config.block_count, capacity);
         let cache = cache.ok_or(too_long)??;
+        Ok(self.context_of(cache, 0, capacity))
+    }
+
+    fn context_of(&self, cache: KvCache, len: usize, capacity: usize) -> Context {
+        let config = &self.config;
         let factors = self.weights.rope_factors(config, capacity);
         let rope =
             |angles| RopeTable::new(config.pairs, config.rope_dims, angles, factors, capacity);
-        Ok(Context {
-            len: 0,
+        Context {
+            len,
             capacity,
             cache,
             rope: rope(config.rope),
             rope_local: config.sliding_window.map(|_| rope(config.rope_local)),
             buffers: Buffers::new(config, self.precision, self.pool.threads(), capacity),
             model: self.id,
-        })
+        }
     }
 
-    /// A context with the tokens of another one, to go on differently.
+    /// A context with the tokens of another one, to go on differently. What
+    /// both hold is shared until one of them changes it.
     ///
     /// # Errors
     /// [`Error::ContextOfAnotherModel`], [`Error::OutOfMemory`].
@@ -184,9 +203,8 @@ impl Model {
         if context.model != self.id {
             return Err(Error::ContextOfAnotherModel);
         }
-        let mut fork = self.new_context_with(context.capacity, context.cache_type())?;
-        fork.copy_from(context);
-        Ok(fork)
+        let cache = context.cache.fork(context.len)?;
+        Ok(self.context_of(cache, context.len, context.capacity))
     }
 
     /// How exactly products with quantized weights are computed.
@@ -220,16 +238,21 @@ impl Model {
     ) -> Result<&'c [f32], Error> {
         self.check(context, tokens)?;
         context.buffers.logits.clear();
-        let compute = Compute { kernels: self.kernels, pool: &self.pool, cancel };
         let mut rest = tokens;
         while !rest.is_empty() {
             let (chunk, later) = rest.split_at(rest.len().min(CHUNK));
-            let want = if want == Logits::Last && !later.is_empty() { Logits::None } else { want };
-            decoder::chunk(self, compute, context, chunk, want)?;
+            let wanted = want.of(chunk.len(), later.is_empty());
+            let (mut span, buffers) = context.span(0..chunk.len(), wanted);
+            let spans = std::slice::from_mut(&mut span);
+            decoder::batch(self, self.compute(cancel), buffers, chunk, spans)?;
             context.len += chunk.len();
             rest = later;
         }
         Ok(&context.buffers.logits)
+    }
+
+    fn compute<'a>(&'a self, cancel: &'a CancellationToken) -> Compute<'a> {
+        Compute { kernels: self.kernels, pool: &self.pool, cancel }
     }
 
     fn check(&self, context: &Context, tokens: &[TokenId]) -> Result<(), Error> {

@@ -81,9 +81,4 @@ impl RopeTable {
         let half = self.frequencies.len();
         Rotation { pairs: self.pairs, half, cos: &self.cos, sin: &self.sin }
     }
-
-    /// None at all, as in layers without positions (NoPE).
-    pub(super) fn no_rotation(&self) -> Rotation<'_> {
-        Rotation { pairs: self.pairs, half: 0, cos: &[], sin: &[] }
-    }
 }

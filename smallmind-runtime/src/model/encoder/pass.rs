@@ -15,7 +15,7 @@ use super::weights::{Layer, Norm};
 use super::{Encoder, Workspace};
 use crate::Error;
 use crate::kernels::Gate;
-use crate::kernels::attention::{NewTokens, Preparation, Queries, Sight};
+use crate::kernels::attention::{NewTokens, Preparation, Queries, Sight, Span};
 use crate::kernels::matmul::{Compute, Source, matmul, matmul_gated};
 use crate::model::decoder::product;
 use crate::pool::Buffer;
@@ -120,23 +120,29 @@ impl Pass<'_> {
         let config = &self.encoder.config;
         let width = config.embedding_length;
         let rows = first * width..(first + len) * width;
-        let prepare = |scale| Preparation { norm: None, rotation: w.rope.rotation(), scale };
-        let new = NewTokens {
+        let prepare = |scale| Preparation { norm: None, rotation: Some(0), scale };
+        let mut span = Span {
+            cache: &mut w.cache,
+            rotations: [w.rope.rotation(); 2],
             start: 0,
+            rows: 0..len,
+            wanted: len,
+        };
+        let spans = std::slice::from_mut(&mut span);
+        let new = NewTokens {
             keys: &w.keys[rows.clone()],
             values: &w.values[rows.clone()],
             prepare: prepare(1.0),
         };
-        w.attention.store(self.compute, config.heads, new, &mut w.cache, 0);
+        w.attention.store(self.compute, config.heads, new, spans, 0);
         let queries = Queries {
-            start: 0,
             rows: &w.queries[rows.clone()],
             prepare: prepare(1.0 / (config.heads.dim as f32).sqrt()),
             sight: Sight::All(len),
             cap: 0.0,
         };
         let out = &mut w.attended[rows];
-        w.attention.attend(self.compute, config.heads, queries, w.cache.layer(0), out);
+        w.attention.attend(self.compute, config.heads, queries, (spans, 0), out);
     }
 
     fn feed_forward(&self, w: &mut Workspace, layer: &Layer) {
