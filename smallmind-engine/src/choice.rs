@@ -71,6 +71,12 @@ impl Choice {
         Ok(Chosen { id, logprobs: self.logprobs.map(|top| logprobs(logits, id, top)) })
     }
 
+    /// Rules out tokens.
+    #[cfg(test)]
+    pub(crate) fn rule(&mut self, mask: Box<dyn Mask>) {
+        self.mask = Some(mask);
+    }
+
     /// Whether nothing may follow the tokens chosen.
     pub(crate) fn is_complete(&self) -> bool {
         self.mask.as_ref().is_some_and(|mask| mask.is_complete())

@@ -174,6 +174,21 @@ pub enum Error {
         /// What was generated.
         partial: Box<GenerationResult>,
     },
+    /// As many requests wait as may.
+    #[error("{capacity} requests wait already; try again when some are done")]
+    QueueFull {
+        /// Requests that may wait.
+        capacity: usize,
+    },
+    /// The scheduler was dropped.
+    #[error("the scheduler is closed; make a new one")]
+    SchedulerClosed,
+    /// Something went wrong that should not, in this request alone.
+    #[error("the request failed unexpectedly: {message}; others go on")]
+    RequestPanicked {
+        /// What was said about it.
+        message: String,
+    },
     /// The caller cancelled.
     #[error("cancelled after {} tokens", partial.tokens.len())]
     Cancelled {

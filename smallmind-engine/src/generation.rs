@@ -1,48 +1,26 @@
-//! A generation in progress.
+//! A generation of a session in progress.
 
-use crate::choice::{Choice, Chosen};
+use crate::Error;
+use crate::choice::Chosen;
+use crate::completion::{Completion, Task};
 use crate::session::{InferenceSession, Lease, State};
-use crate::stop::{self, Scan};
-use crate::{Engine, Error};
 use smallmind_abstractions::{
-    CancelCause, CancellationToken, DecodeOptions, Diagnostic, EncodeOptions, FinishReason,
-    GenerationEvent, GenerationRequest, GenerationResult, IncrementalDecoder, Prompt, Timings,
-    TokenId, TokenLogprobs, Usage,
+    CancelCause, CancellationToken, FinishReason, GenerationEvent, GenerationRequest,
+    GenerationResult, TokenId,
 };
-use smallmind_runtime::{Error as RuntimeError, TensorPool};
-use smol_str::SmolStr;
+use smallmind_runtime::Error as RuntimeError;
+use std::ops::ControlFlow;
 use std::time::Instant;
-
-/// Bytes of text that are made room for, for each token: the average is below
-/// five.
-const TOKEN_BYTES: usize = 8;
 
 /// One generation: the prompt is computed with the first token.
 #[derive(Debug)]
 pub(crate) struct Generation<'s> {
     session: &'s InferenceSession,
     lease: Lease<'s>,
-    choice: Choice,
-    decoder: IncrementalDecoder<'s>,
+    completion: Completion<'s>,
     cancel: Cancel,
-    prompt: Vec<TokenId>,
-    /// Tokens of the prompt that the session holds already.
-    cached: usize,
-    max_tokens: usize,
-    started: Instant,
-    text: String,
-    /// Bytes of `text` that events have shown.
-    shown: usize,
-    stops: Vec<String>,
-    stop: Option<String>,
     /// Why it ended, once only the result is left to give.
     end: Option<FinishReason>,
-    tokens: Vec<TokenId>,
-    logprobs: Vec<TokenLogprobs>,
-    /// The prompt's text until it is shown, where it is echoed.
-    echo: Option<String>,
-    timings: Timings,
-    diagnostics: Vec<Diagnostic>,
 }
 
 /// What may stop a generation from outside, and whose deadline comes first.
@@ -53,11 +31,8 @@ struct Cancel {
     by_budget: bool,
 }
 
-/// What a step of a generation came to.
-enum Step {
-    Token(Chosen),
-    End(FinishReason),
-}
+/// What a step of a generation came to: a token, or the end.
+type Step = ControlFlow<FinishReason, GenerationEvent>;
 
 impl<'s> Generation<'s> {
     pub(crate) fn new(
@@ -66,53 +41,16 @@ impl<'s> Generation<'s> {
         request: &GenerationRequest,
         cancel: &CancellationToken,
     ) -> Result<Self, Error> {
-        let started = Instant::now();
         let engine = session.engine();
-        let options = &request.options;
-        let prompt = prompt(engine, request)?;
         let mut state = lease.state();
         state.begin();
-        let capacity = state.context.capacity();
-        if prompt.is_empty() {
-            return Err(Error::EmptyPrompt);
-        }
-        if prompt.len() >= capacity {
-            return Err(Error::PromptTooLong { tokens: prompt.len(), capacity });
-        }
-        let cached = cached(&prompt, &state.tokens);
-        session.budget().check(state.spent, (prompt.len() - cached) as u64)?;
+        let task = Task::new(engine, request, state.context.capacity())?;
+        let cached = cached(task.prompt(), &state.tokens);
+        session.budget().check(state.spent, (task.prompt().len() - cached) as u64)?;
         let cancel = Cancel::new(session, &state, request, cancel);
-        let max_tokens = options.max_tokens.unwrap_or(usize::MAX);
-        // No token then needs more memory, but for very long texts.
-        let room = max_tokens.min(capacity - prompt.len() + 1);
         drop(state);
-        let choice = Choice::new(engine, options, &prompt)?;
-        let mut text = String::with_capacity(room * TOKEN_BYTES);
-        if options.echo {
-            text.push_str(&echoed(engine, request, &prompt)?);
-        }
-        let continuation = DecodeOptions { continuation: true, ..Default::default() };
-        Ok(Self {
-            session,
-            lease,
-            choice,
-            decoder: IncrementalDecoder::new(engine.tokenizer(), continuation),
-            cancel,
-            prompt,
-            cached,
-            max_tokens,
-            started,
-            shown: text.len(),
-            echo: options.echo.then(|| text.clone()),
-            text,
-            stops: options.stop.clone(),
-            stop: None,
-            end: None,
-            tokens: Vec::with_capacity(room),
-            logprobs: Vec::new(),
-            timings: Timings::default(),
-            diagnostics: Vec::new(),
-        })
+        let completion = Completion::new(engine, task, cached);
+        Ok(Self { session, lease, completion, cancel, end: None })
     }
 
     /// Generates to the end.
@@ -131,25 +69,19 @@ impl<'s> Generation<'s> {
     }
 
     pub(crate) fn advance(&mut self) -> Result<GenerationEvent, Error> {
-        if let Some(text) = self.echo.take() {
-            return Ok(GenerationEvent::Text(text));
+        if let Some(echo) = self.completion.echo() {
+            return Ok(echo);
         }
         if let Some(reason) = self.end {
             return Ok(GenerationEvent::Finished(self.finish(reason)));
         }
         let step = self.step();
-        // What the decoder holds back belongs to the text of every end but one.
-        if !matches!(step, Ok(Step::Token(_))) && self.stop.is_none() {
-            self.decoder.finish(&mut self.text);
+        if !matches!(step, Ok(Step::Continue(_))) {
+            self.completion.close();
         }
         match step {
-            Ok(Step::Token(Chosen { id, logprobs })) => {
-                self.tokens.push(id);
-                self.logprobs.extend(logprobs.clone());
-                self.decoder.push(id, &mut self.text)?;
-                Ok(GenerationEvent::Token { id, text: self.show(), logprobs })
-            }
-            Ok(Step::End(reason)) => Ok(self.ended(reason)),
+            Ok(Step::Continue(event)) => Ok(event),
+            Ok(Step::Break(reason)) => Ok(self.ended(reason)),
             Err(Error::Runtime(RuntimeError::Cancelled(cancelled))) => {
                 self.stopped(cancelled.cause())
             }
@@ -157,94 +89,57 @@ impl<'s> Generation<'s> {
         }
     }
 
-    /// The text that may be shown now, without what may be a stop sequence.
-    fn show(&mut self) -> SmolStr {
-        let from = self.shown;
-        match stop::scan(&self.text[from..], &self.stops) {
-            Scan::Safe(len) => self.shown += len,
-            Scan::Stop { at, which } => {
-                self.shown += at;
-                self.text.truncate(self.shown);
-                self.stop = Some(self.stops[which].clone());
-            }
-        }
-        self.text[from..self.shown].into()
-    }
-
     /// What was held back, where that is anything, or the result.
     fn ended(&mut self, reason: FinishReason) -> GenerationEvent {
-        if self.shown == self.text.len() {
-            return GenerationEvent::Finished(self.finish(reason));
-        }
         self.end = Some(reason);
-        GenerationEvent::Text(self.text[self.shown..].to_owned())
+        let rest = self.completion.rest();
+        rest.unwrap_or_else(|| GenerationEvent::Finished(self.finish(reason)))
     }
 
     /// The end of a generation that was stopped from outside.
     fn stopped(&mut self, cause: CancelCause) -> Result<GenerationEvent, Error> {
-        match cause {
-            CancelCause::TimedOut if self.cancel.by_budget => {
-                self.diagnostics.push(self.session.budget().time_exhausted());
-                Ok(self.ended(FinishReason::BudgetExhausted))
-            }
-            CancelCause::TimedOut => Err(Error::TimedOut {
-                after: self.started.elapsed(),
-                partial: Box::new(self.finish(FinishReason::TimedOut)),
-            }),
-            CancelCause::Cancelled => {
-                Err(Error::Cancelled { partial: Box::new(self.finish(FinishReason::Cancelled)) })
-            }
+        if cause == CancelCause::TimedOut && self.cancel.by_budget {
+            self.completion.note([self.session.budget().time_exhausted()]);
+            return Ok(self.ended(FinishReason::BudgetExhausted));
         }
+        self.warn();
+        let mut error = self.completion.stopped(cause);
+        if let Error::Cancelled { partial } | Error::TimedOut { partial, .. } = &mut error {
+            self.count_guesses(partial);
+        }
+        Err(error)
     }
 
     fn step(&mut self) -> Result<Step, Error> {
         self.cancel.token.check().map_err(RuntimeError::from)?;
-        if self.stop.is_some() {
-            return Ok(Step::End(FinishReason::StopSequence));
+        if let Some(reason) = self.completion.end() {
+            return Ok(Step::Break(reason));
         }
-        if self.choice.is_complete() {
-            return Ok(Step::End(FinishReason::EndOfGeneration));
-        }
-        if self.tokens.len() >= self.max_tokens {
-            return Ok(Step::End(FinishReason::MaxTokens));
-        }
-        let first = self.tokens.is_empty();
+        let first = self.completion.tokens().is_empty();
         let mut state = self.lease.state();
-        let full = self.prompt.len() + self.tokens.len() > state.context.capacity();
-        if !first && full {
-            return Ok(Step::End(FinishReason::ContextFull));
-        }
         if !first && let Some(finding) = self.session.budget().tokens_exhausted(state.spent) {
-            self.diagnostics.push(finding);
-            return Ok(Step::End(FinishReason::BudgetExhausted));
+            self.completion.note([finding]);
+            return Ok(Step::Break(FinishReason::BudgetExhausted));
         }
         let began = Instant::now();
         let outcome = self.forward_and_sample(&mut state);
         let took = began.elapsed();
         state.spent.time += took;
         drop(state);
-        if first {
-            self.timings.prefill = took;
-            self.timings.time_to_first_token = self.started.elapsed();
-        } else {
-            self.timings.decode += took;
-            self.timings.decode_steps += 1;
-        }
-        let chosen = outcome?;
-        if self.session.engine().tokenizer().is_end_of_generation(chosen.id) {
-            return Ok(Step::End(FinishReason::EndOfGeneration));
-        }
-        Ok(Step::Token(chosen))
+        self.completion.took(took);
+        let event = self.completion.push(outcome?)?;
+        Ok(event.map_or(Step::Break(FinishReason::EndOfGeneration), Step::Continue))
     }
 
     /// Computes the tokens that the context does not hold yet and chooses the
     /// next one.
     fn forward_and_sample(&mut self, state: &mut State) -> Result<Chosen, Error> {
+        let completion = &mut self.completion;
         let last;
-        let new = match self.tokens.last() {
+        let new = match completion.tokens().last() {
             None => {
-                state.truncate(self.cached);
-                &self.prompt[self.cached..]
+                state.truncate(completion.cached());
+                &completion.prompt()[completion.cached()..]
             }
             Some(&id) => {
                 last = [id];
@@ -252,30 +147,25 @@ impl<'s> Generation<'s> {
             }
         };
         let logits = state.forward(self.session.engine().model(), new, &self.cancel.token)?;
-        self.choice.choose(logits)
+        completion.choose(logits)
     }
 
-    fn finish(&mut self, finish_reason: FinishReason) -> GenerationResult {
-        let state = self.lease.state();
-        let guesses = state.guesses();
-        self.diagnostics.extend(self.session.budget().warnings(state.spent));
-        GenerationResult {
-            text: std::mem::take(&mut self.text),
-            stop: self.stop.take(),
-            usage: Usage {
-                prompt_tokens: self.prompt.len(),
-                cached_tokens: self.cached,
-                completion_tokens: self.tokens.len(),
-                drafted_tokens: guesses.drafted,
-                accepted_tokens: guesses.accepted,
-            },
-            tokens: std::mem::take(&mut self.tokens),
-            logprobs: std::mem::take(&mut self.logprobs),
-            finish_reason,
-            timings: self.timings,
-            pool: TensorPool::shared().stats(),
-            diagnostics: std::mem::take(&mut self.diagnostics),
-        }
+    fn warn(&mut self) {
+        let spent = self.lease.state().spent;
+        self.completion.note(self.session.budget().warnings(spent));
+    }
+
+    fn count_guesses(&self, result: &mut GenerationResult) {
+        let guesses = self.lease.state().guesses();
+        result.usage.drafted_tokens = guesses.drafted;
+        result.usage.accepted_tokens = guesses.accepted;
+    }
+
+    fn finish(&mut self, reason: FinishReason) -> GenerationResult {
+        self.warn();
+        let mut result = self.completion.result(reason);
+        self.count_guesses(&mut result);
+        result
     }
 }
 
@@ -296,33 +186,6 @@ impl Cancel {
                 let token = asked.child_with_timeout(left);
                 Self { by_budget: token.deadline() != asked.deadline(), token }
             }
-        }
-    }
-}
-
-fn prompt(engine: &Engine, request: &GenerationRequest) -> Result<Vec<TokenId>, Error> {
-    match &request.prompt {
-        Prompt::Tokens(tokens) => Ok(tokens.clone()),
-        Prompt::Text(text) => {
-            let parse_special = request.options.parse_special;
-            Ok(engine
-                .tokenizer()
-                .encode(text, EncodeOptions { add_special: true, parse_special })?)
-        }
-    }
-}
-
-/// The text of a prompt.
-fn echoed(
-    engine: &Engine,
-    request: &GenerationRequest,
-    tokens: &[TokenId],
-) -> Result<String, Error> {
-    match &request.prompt {
-        Prompt::Text(text) => Ok(text.clone()),
-        Prompt::Tokens(_) => {
-            let bytes = engine.tokenizer().decode(tokens, DecodeOptions::default())?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
         }
     }
 }

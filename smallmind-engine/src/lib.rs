@@ -17,6 +17,7 @@ pub mod budget;
 #[cfg(feature = "chat")]
 pub mod chat;
 mod choice;
+mod completion;
 #[cfg(feature = "constrained")]
 mod constrained;
 mod embedding;
@@ -28,6 +29,7 @@ mod guard;
 pub mod hub;
 #[cfg(feature = "import")]
 pub mod import;
+pub mod scheduler;
 mod session;
 mod speculation;
 mod stop;

@@ -25,6 +25,13 @@ pub struct Batch {
     tokens: Buffer<TokenId>,
 }
 
+impl Batch {
+    /// The rows of logits that the last forward pass was asked for.
+    pub fn logits(&self) -> &[f32] {
+        &self.buffers.logits
+    }
+}
+
 impl Model {
     /// Buffers for [`forward_batch`](Self::forward_batch).
     pub fn new_batch(&self) -> Batch {
