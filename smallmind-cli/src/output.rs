@@ -74,3 +74,9 @@ pub(crate) fn beside(file: &Path) -> io::Result<TempDir> {
     let folder = file.parent().filter(|p| !p.as_os_str().is_empty());
     TempDir::new_in(folder.unwrap_or(Path::new(".")))
 }
+
+/// A bar that counts things whose number nobody knows ahead.
+pub(crate) fn counter(things: &str) -> ProgressStyle {
+    let template = format!("{{spinner}} {{pos}} {things}, {{per_sec}}");
+    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}

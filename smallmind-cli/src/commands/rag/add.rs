@@ -1,12 +1,13 @@
 //! `smallmind rag add`.
 
+use super::embedder;
 use super::eval::language;
 use crate::error::Error;
-use crate::output::note;
+use crate::output::{self, note};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use smallmind_abstractions::CancellationToken;
 use smallmind_rag::ingest::{Event, ingest};
-use smallmind_rag::{Language, Store};
+use smallmind_rag::{Language, Store, embed_missing};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
@@ -24,6 +25,11 @@ pub(crate) struct Args {
     /// The language of the documents, as an ISO 639-1 code, or 'any'.
     #[arg(long, default_value = "en", value_parser = language)]
     language: Language,
+    #[command(flatten)]
+    embedder: embedder::Choice,
+    /// Index words only, without vectors; search is then by words.
+    #[arg(long)]
+    words_only: bool,
 }
 
 pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> {
@@ -46,9 +52,26 @@ pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> 
     let result = ingest(&store, &args.paths, &mut progress, cancel);
     bar.finish_and_clear();
     result?;
+    if !args.words_only {
+        embed(&store, &args.embedder, cancel)?;
+    }
     writeln!(
         stdout(),
         "{added} files added as {chunks} chunks, {unchanged} unchanged, {removed} removed, {skipped} skipped"
     )?;
     Ok(())
+}
+
+/// Gives vectors to the chunks that have none.
+fn embed(
+    store: &Store,
+    embedder: &embedder::Choice,
+    cancel: &CancellationToken,
+) -> Result<(), Error> {
+    let model = embedder.load(cancel)?;
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    bar.set_style(output::counter("chunks embedded"));
+    let result = embed_missing(store, &*model, &mut |chunks| bar.inc(chunks as u64), cancel);
+    bar.finish_and_clear();
+    Ok(result?)
 }

@@ -1,12 +1,13 @@
 //! `smallmind rag ask`.
 
+use super::embedder;
 use super::search::Scope;
 use crate::error::Error;
 use crate::{models, output};
 use serde_json::{Value, json};
 use smallmind_abstractions::CancellationToken;
 use smallmind_engine::{Engine, EngineOptions};
-use smallmind_rag::{Answer, AnswerEvent, Answerer, Bm25, LanguageModel, Passage};
+use smallmind_rag::{Answer, AnswerEvent, Answerer, LanguageModel, Passage};
 use std::io::{Write, stdout};
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub(crate) struct Args {
     question: String,
     #[command(flatten)]
     scope: Scope,
+    #[command(flatten)]
+    embedder: embedder::Choice,
     /// The model that writes: a file, a name, or hf:OWNER/REPOSITORY/FILE.gguf.
     #[arg(long, default_value = "smollm2-135m")]
     model: String,
@@ -32,7 +35,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> {
     let store = args.scope.open(cancel)?;
-    let retriever = Arc::new(Bm25::new(store.clone()));
+    let retriever = args.embedder.retriever(&store, cancel)?;
     let file = models::file(&args.model, cancel)?;
     let engine = Engine::load(file, EngineOptions::default(), cancel)?;
     let generator = Arc::new(LanguageModel::new(engine));

@@ -1,11 +1,12 @@
 //! `smallmind rag eval`.
 
+use super::embedder;
 use crate::error::Error;
 use crate::output;
 use serde_json::{Value, json};
-use smallmind_abstractions::CancellationToken;
+use smallmind_abstractions::{CancellationToken, Retriever};
 use smallmind_rag::eval::{Dataset, Measurement, measure};
-use smallmind_rag::{Bm25, Language, Store};
+use smallmind_rag::{Bm25, Dense, Fusion, Hybrid, Language, Store, embed_missing};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -22,11 +23,18 @@ pub(crate) struct Args {
     /// The language of the documents, as an ISO 639-1 code, or 'any'.
     #[arg(long, default_value = "en", value_parser = language)]
     language: Language,
+    #[command(flatten)]
+    embedder: embedder::Choice,
+    /// Measure BM25 only.
+    #[arg(long)]
+    words_only: bool,
     /// Print a JSON object.
     #[arg(long)]
     json: bool,
 }
 
+/// Hits that a question is moved towards.
+const FEEDBACK: usize = 5;
 const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
 
 pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> {
@@ -36,13 +44,30 @@ pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> 
     let start = Instant::now();
     dataset.fill(&store, cancel)?;
     let seconds = start.elapsed().as_secs_f64();
-    let measurements = [measure(&dataset, &store, &Bm25::new(store.clone()), cancel)?];
+    let mut embedding = None;
+    let mut retrievers: Vec<Box<dyn Retriever>> = vec![Box::new(Bm25::new(store.clone()))];
+    if !args.words_only {
+        let model = args.embedder.load(cancel)?;
+        let start = Instant::now();
+        embed_missing(&store, &*model, &mut |_| (), cancel)?;
+        embedding = Some(start.elapsed().as_secs_f64());
+        let hybrid = || Hybrid::new(store.clone(), model.clone());
+        let ranks = || hybrid().with_fusion(Fusion::ReciprocalRank { k: 60.0 });
+        retrievers.push(Box::new(Dense::new(store.clone(), model.clone())));
+        retrievers.push(Box::new(ranks()));
+        retrievers.push(Box::new(hybrid()));
+        retrievers.push(Box::new(ranks().with_feedback(FEEDBACK)));
+        retrievers.push(Box::new(hybrid().with_feedback(FEEDBACK)));
+    }
+    let measured = retrievers.iter().map(|r| measure(&dataset, &store, &**r, cancel));
+    let measurements: Vec<_> = measured.collect::<Result<_, _>>()?;
     let mut out = stdout().lock();
     if args.json {
         let runs: Vec<_> = measurements.iter().map(object).collect();
         let (documents, queries) = (dataset.documents.len(), dataset.queries.len());
         let report = json!({
-            "documents": documents, "queries": queries, "index_seconds": seconds, "runs": runs
+            "documents": documents, "queries": queries, "index_seconds": seconds,
+            "embed_seconds": embedding, "runs": runs
         });
         writeln!(out, "{report:#}")?;
         return Ok(());
@@ -62,6 +87,9 @@ pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> 
     output::table(&mut out, &HEAD, &rows)?;
     let (documents, queries) = (dataset.documents.len(), dataset.queries.len());
     writeln!(out, "{documents} documents indexed in {seconds:.2} s; {queries} questions")?;
+    if let Some(seconds) = embedding {
+        writeln!(out, "embedded in {seconds:.2} s")?;
+    }
     Ok(())
 }
 

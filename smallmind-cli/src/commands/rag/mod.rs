@@ -2,6 +2,7 @@
 
 mod add;
 mod ask;
+mod embedder;
 mod eval;
 mod search;
 mod status;

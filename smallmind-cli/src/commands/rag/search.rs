@@ -1,9 +1,10 @@
 //! `smallmind rag search`.
 
+use super::embedder;
 use crate::error::Error;
 use serde_json::{Value, json};
-use smallmind_abstractions::{Access, CancellationToken, Condition, Retriever, SearchRequest};
-use smallmind_rag::{Bm25, Passage, Store};
+use smallmind_abstractions::{Access, CancellationToken, Condition, SearchRequest};
+use smallmind_rag::{Passage, Store};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,6 +60,8 @@ pub(crate) struct Args {
     question: String,
     #[command(flatten)]
     scope: Scope,
+    #[command(flatten)]
+    embedder: embedder::Choice,
     /// Print a JSON array.
     #[arg(long)]
     json: bool,
@@ -67,7 +70,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> {
     let store = args.scope.open(cancel)?;
     let request = args.scope.request(&args.question);
-    let hits = Bm25::new(store.clone());
+    let hits = args.embedder.retriever(&store, cancel)?;
     let hits = hits.retrieve(&request, cancel).map_err(smallmind_rag::Error::from)?;
     let chunks: Vec<_> = hits.iter().map(|h| h.chunk).collect();
     let passages = store.passages(&chunks, &request.access, cancel)?;
