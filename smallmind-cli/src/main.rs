@@ -45,6 +45,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<commands::run::Args>),
+    Chat(Box<commands::chat::Args>),
     Pull(commands::pull::Args),
     List(commands::list::Args),
     Rm(commands::rm::Args),
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Run(args) => commands::run::run(&args),
+        Command::Chat(args) => commands::chat::run(&args),
         Command::Pull(args) => commands::pull::run(&args),
         Command::List(args) => commands::list::run(&args),
         Command::Rm(args) => commands::rm::run(&args),

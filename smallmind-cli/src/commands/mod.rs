@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod bench;
+pub(crate) mod chat;
 pub(crate) mod convert;
 pub(crate) mod embed;
 pub(crate) mod inspect;
