@@ -90,7 +90,9 @@ fn unsupported(all: &mut Damages) {
         f32::INFINITY,
         &["inf", "finite"],
     );
-    wrong(all, "experts", "llama.expert_count", 8u32, &["is 8", "not supported"]);
+    all.llama("experts", &["'llama.expert_used_count'", "is missing"], |f| {
+        f.set("llama.expert_count", 8u32.into());
+    });
     wrong(all, "not causal", "llama.attention.causal", false, &["is 0", "not supported"]);
     wrong(all, "logit scale", "llama.logit_scale", 0.5f32, &["is 0.5", "not supported"]);
     wrong(all, "attention scale", "llama.attention.scale", 0.5f32, &["is 0.5", "not supported"]);
