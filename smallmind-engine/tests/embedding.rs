@@ -4,7 +4,7 @@
 
 use smallmind_abstractions::{CancellationToken, Embedder, EmbeddingRole, Error as AbstractError};
 use smallmind_engine::{EmbeddingModel, EmbeddingOptions, Error};
-use smallmind_testkit::{model_path, tiny_encoder, tiny_model};
+use smallmind_testkit::{floats_of_hex, model_path, tiny_encoder, tiny_model};
 
 fn minilm(threads: usize) -> EmbeddingModel {
     let options = EmbeddingOptions { threads: Some(threads), ..Default::default() };
@@ -34,10 +34,7 @@ fn vectors_are_those_of_the_definition() {
         let [tokens, hex, text]: [&str; 3] =
             line.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
         let text = text.replace("\\n", "\n");
-        let byte = |i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
-        let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
-        let expected: Vec<_> =
-            bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let expected = floats_of_hex(hex);
         let count = model.count(&text, EmbeddingRole::Document).unwrap();
         assert_eq!(count.to_string(), tokens, "{text}");
         let found = embed(&model, &[&text]);

@@ -7,7 +7,7 @@
 use smallmind_abstractions::{CancellationToken, TokenId};
 use smallmind_runtime::container::ModelFile;
 use smallmind_runtime::{Encoder, Error, Level, LoadOptions, Pooling};
-use smallmind_testkit::{Gguf, Random, Value, tiny_encoder, tiny_encoder_names};
+use smallmind_testkit::{Gguf, Random, Value, floats_of_hex, tiny_encoder, tiny_encoder_names};
 
 /// What the two references computed for one encoder.
 struct Expected {
@@ -23,16 +23,11 @@ fn expected(name: &str) -> Expected {
         .map(|line| line.split(' ').collect::<Vec<_>>())
         .find(|parts| parts[0] == name)
         .expect("a line for every encoder");
-    let floats = |hex: &str| -> Vec<f32> {
-        let byte = |i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
-        let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
-        bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
-    };
     Expected {
         tokens: parts[1].split(',').map(|n| n.parse().unwrap()).collect(),
         positions: parts[2].split(',').map(|n| n.parse().unwrap()).collect(),
-        peer: floats(parts[3]),
-        definition: floats(parts[4]),
+        peer: floats_of_hex(parts[3]),
+        definition: floats_of_hex(parts[4]),
     }
 }
 

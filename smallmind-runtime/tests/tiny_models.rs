@@ -6,7 +6,7 @@
 use smallmind_abstractions::{CancellationToken, TokenId};
 use smallmind_runtime::container::ModelFile;
 use smallmind_runtime::{Level, LoadOptions, Logits, Model};
-use smallmind_testkit::{Gguf, QUANTIZED, Value, tiny_model, tiny_model_names};
+use smallmind_testkit::{Gguf, QUANTIZED, Value, floats_of_hex, tiny_model, tiny_model_names};
 
 /// What llama.cpp computed for one model.
 struct Expected {
@@ -21,14 +21,10 @@ fn expected(name: &str) -> Expected {
         .map(|line| line.split(' ').collect::<Vec<_>>())
         .find(|parts| parts[0] == name)
         .expect("a line for every model");
-    let bytes: Vec<u8> = (0..parts[3].len())
-        .step_by(2)
-        .map(|i| u8::from_str_radix(&parts[3][i..i + 2], 16).unwrap())
-        .collect();
     Expected {
         tokens: parts[1].split(',').map(|n| n.parse().unwrap()).collect(),
         positions: parts[2].split(',').map(|n| n.parse().unwrap()).collect(),
-        logits: bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        logits: floats_of_hex(parts[3]),
     }
 }
 
