@@ -1,13 +1,12 @@
 //! Pages of mapped files that nobody needs for now.
 
 use super::ModelFile;
+use crate::kernels::memory::whole_pages;
 use memmap2::Mmap;
 #[cfg(unix)]
 use memmap2::UncheckedAdvice;
+use std::ops::Range;
 use std::sync::Arc;
-
-/// No system has smaller pages; where they are larger, the system refuses.
-const PAGE: usize = 4096;
 
 impl ModelFile {
     /// Lets the system take back the pages that lie wholly in `data`, a part of
@@ -16,24 +15,24 @@ impl ModelFile {
         let within = |map: &&Arc<Mmap>| map.as_ptr_range().contains(&data.as_ptr());
         if let Some(map) = self.maps.iter().find(within) {
             let start = data.as_ptr() as usize - map.as_ptr() as usize;
-            release(map, start.next_multiple_of(PAGE), (start + data.len()) / PAGE * PAGE);
+            whole_pages(start..start + data.len()).iter().for_each(|pages| release(map, pages));
         }
     }
 }
 
 #[cfg(unix)]
-fn release(map: &Mmap, start: usize, end: usize) {
-    if start >= end || end > map.len() {
+fn release(map: &Mmap, pages: &Range<usize>) {
+    if pages.end > map.len() {
         return;
     }
+    let advice = UncheckedAdvice::DontNeed;
     // SAFETY: the map is of a file and read-only, so that its pages hold
     // nothing that the file does not.
-    let released =
-        unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
+    let released = unsafe { map.unchecked_advise_range(advice, pages.start, pages.len()) };
     if let Err(error) = released {
         tracing::debug!(%error, "pages are not given back");
     }
 }
 
 #[cfg(not(unix))]
-fn release(_: &Mmap, _: usize, _: usize) {}
+fn release(_: &Mmap, _: &Range<usize>) {}

@@ -49,9 +49,14 @@ pub(crate) struct Region {
     len: usize,
 }
 
-/// No system has smaller pages; where they are larger, the system refuses.
-#[cfg(unix)]
-const PAGE: usize = 4096;
+/// The pages that lie wholly in a part of a mapping, where there are any: what
+/// the system may be asked to take back.
+pub(crate) fn whole_pages(part: Range<usize>) -> Option<Range<usize>> {
+    /// No system has smaller pages; where they are larger, the system refuses.
+    const PAGE: usize = 4096;
+    let (start, end) = (part.start.next_multiple_of(PAGE), part.end / PAGE * PAGE);
+    (start < end).then_some(start..end)
+}
 
 impl Region {
     /// `count` regions of `len` zeroed bytes, side by side in memory that is
@@ -81,15 +86,12 @@ impl Region {
 #[cfg(unix)]
 impl Drop for Region {
     fn drop(&mut self) {
-        let start = self.start.next_multiple_of(PAGE);
-        let end = (self.start + self.len) / PAGE * PAGE;
-        if Arc::strong_count(&self.memory) == 1 || start >= end {
-            return;
-        }
+        let pages = whole_pages(self.start..self.start + self.len);
+        let Some(pages) = pages.filter(|_| Arc::strong_count(&self.memory) > 1) else { return };
+        let advice = UncheckedAdvice::DontNeed;
         // SAFETY: the pages lie within this region, which nobody reads again.
-        let released = unsafe {
-            self.memory.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start)
-        };
+        let released =
+            unsafe { self.memory.unchecked_advise_range(advice, pages.start, pages.len()) };
         if let Err(error) = released {
             tracing::debug!(%error, "pages are not given back");
         }
