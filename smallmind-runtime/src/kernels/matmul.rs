@@ -48,6 +48,22 @@ impl Compute<'_> {
             f(i, unsafe { parts.part(i * len..(i + 1) * len) }, thread);
         });
     }
+
+    /// Replaces rows, as long as the norm's weights, by their norms. `scratch`
+    /// has a row for each thread.
+    pub(crate) fn normalize_rows(
+        &self,
+        rows: &mut [f32],
+        norm: Norm<'_>,
+        scratch: &[Mutex<Buffer<f32>>],
+    ) {
+        self.for_each_row(rows, norm.weight.len(), |_, row, thread| {
+            let mut copy = scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            copy.clear();
+            copy.extend_from_slice(row);
+            norm.run(self.kernels, &copy, row);
+        });
+    }
 }
 
 /// Tokens that take one of several matrices of the same shape and format.

@@ -165,13 +165,9 @@ impl Pass<'_> {
 
     /// Replaces rows by their norms.
     fn normalize_rows(&self, rows: &mut [f32], weights: Option<&NormWeights>, scratch: &Scratch) {
-        let Some(norm) = self.norm(weights) else { return };
-        self.compute.for_each_row(rows, norm.weight.len(), |_, row, thread| {
-            let mut copy = scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
-            copy.clear();
-            copy.extend_from_slice(row);
-            norm.run(self.compute.kernels, &copy, row);
-        });
+        if let Some(norm) = self.norm(weights) {
+            self.compute.normalize_rows(rows, norm, scratch);
+        }
     }
 
     fn preparation<'p>(&self, weights: Option<&'p NormWeights>, scale: f32) -> Preparation<'p> {

@@ -119,7 +119,7 @@ impl Weights {
             embeddings,
             layers,
             positions: config.learned_positions.then(|| loader.positions(config)).transpose()?,
-            output_norm: loader.norm(config, "output_norm", length)?,
+            output_norm: loader.norm(config.norm, "output_norm", length)?,
             output: loader.optional("output.weight", |n| loader.matrix(n, length, vocab))?,
             output_bias: loader.optional("output.bias", |n| loader.vector(n, vocab))?,
             rope_factors: loader.rope_factors(config)?,
@@ -150,7 +150,7 @@ impl Loader<'_> {
         let (queries, keys) = (heads.query * heads.dim, heads.kv * heads.dim);
         let name = |part: &str| format!("blk.{layer}.{part}");
         let has = |part: &str| self.file.find_tensor(&name(part)).is_some();
-        let norm = |part: &str| self.norm(config, &name(part), length);
+        let norm = |part: &str| self.norm(config.norm, &name(part), length);
         let when = |wanted: bool, part: &str| wanted.then(|| norm(part)).transpose();
         let linear = |part: &str, cols, rows| self.linear(&name(part), cols, rows, 0..rows);
         let [query, key, value] = if has("attn_qkv.weight") {
@@ -213,8 +213,13 @@ impl Loader<'_> {
         })
     }
 
-    fn norm(&self, config: &ModelConfig, name: &str, len: usize) -> Result<NormWeights, Error> {
-        let bias = match config.norm {
+    pub(super) fn norm(
+        &self,
+        kind: NormKind,
+        name: &str,
+        len: usize,
+    ) -> Result<NormWeights, Error> {
+        let bias = match kind {
             NormKind::Rms => Vec::new(),
             NormKind::Layer => self.vector(&format!("{name}.bias"), len)?,
         };

@@ -11,17 +11,18 @@
 //! the sequences one by one. No row's value depends on its neighbours' being
 //! there.
 
-use super::weights::{Layer, Norm};
+use super::weights::Layer;
 use super::{Encoder, Workspace};
 use crate::Error;
-use crate::kernels::Gate;
 use crate::kernels::attention::{NewTokens, Preparation, Queries, Sight, Span};
 use crate::kernels::matmul::{Compute, Source, matmul, matmul_gated};
+use crate::kernels::{Gate, Norm, NormKind};
+use crate::model::context::Scratch;
 use crate::model::decoder::product;
-use crate::pool::Buffer;
+use crate::model::weights::NormWeights;
 use smallmind_abstractions::TokenId;
 use std::slice::from_ref;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 /// Computes the vectors of all tokens into the workspace.
 pub(super) fn run(
@@ -84,15 +85,11 @@ impl Pass<'_> {
     }
 
     /// Every row to its layer norm.
-    fn normalize(&self, rows: &mut [f32], scratch: &[Mutex<Buffer<f32>>], norm: &Norm) {
-        let config = &self.encoder.config;
-        self.compute.for_each_row(rows, config.embedding_length, |_, row, thread| {
-            let mut from = scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
-            from.clear();
-            from.extend_from_slice(row);
-            let Norm { weight, bias } = norm;
-            self.compute.kernels.layer_norm(&from, weight, bias, config.norm_epsilon, row);
-        });
+    fn normalize(&self, rows: &mut [f32], scratch: &Scratch, weights: &NormWeights) {
+        let NormWeights { weight, bias } = weights;
+        let epsilon = self.encoder.config.norm_epsilon;
+        let norm = Norm { kind: NormKind::Layer, weight, bias, epsilon };
+        self.compute.normalize_rows(rows, norm, scratch);
     }
 
     fn attention(&self, w: &mut Workspace, layer: &Layer, sequences: &[&[TokenId]]) {

@@ -3,8 +3,9 @@
 use super::EncoderConfig;
 use crate::Error;
 use crate::container::ModelFile;
+use crate::kernels::NormKind;
 use crate::kernels::pack::PackedMatrix;
-use crate::model::weights::{Linear, Loader};
+use crate::model::weights::{Linear, Loader, NormWeights};
 use smallmind_abstractions::CancellationToken;
 
 /// The weights of an encoder.
@@ -15,15 +16,8 @@ pub(super) struct Weights {
     pub(super) positions: Option<PackedMatrix>,
     /// What is added to every token: the first of the token types.
     pub(super) token_type: Option<Vec<f32>>,
-    pub(super) norm: Norm,
+    pub(super) norm: NormWeights,
     pub(super) layers: Vec<Layer>,
-}
-
-/// The weights of a layer norm.
-#[derive(Debug)]
-pub(super) struct Norm {
-    pub(super) weight: Vec<f32>,
-    pub(super) bias: Vec<f32>,
 }
 
 /// The weights of one layer.
@@ -33,12 +27,12 @@ pub(super) struct Layer {
     pub(super) key: Linear,
     pub(super) value: Linear,
     pub(super) attention_output: Linear,
-    pub(super) attention_norm: Norm,
+    pub(super) attention_norm: NormWeights,
     /// Where another matrix is gated by this one.
     pub(super) gate: Option<PackedMatrix>,
     pub(super) up: Linear,
     pub(super) down: Linear,
-    pub(super) output_norm: Norm,
+    pub(super) output_norm: NormWeights,
 }
 
 impl Weights {
@@ -60,7 +54,7 @@ impl Weights {
             tokens: loader.matrix("token_embd.weight", length, config.vocab_size)?,
             positions: config.rope.is_none().then(positions).transpose()?,
             token_type: loader.optional("token_types.weight", token_type)?,
-            norm: norm(&loader, "token_embd_norm", length)?,
+            norm: loader.norm(NormKind::Layer, "token_embd_norm", length)?,
             layers: (0..config.block_count)
                 .map(|i| layer(&loader, config, i))
                 .collect::<Result<_, _>>()?,
@@ -68,13 +62,6 @@ impl Weights {
         loader.refuse_unused()?;
         Ok(weights)
     }
-}
-
-fn norm(loader: &Loader<'_>, name: &str, len: usize) -> Result<Norm, Error> {
-    Ok(Norm {
-        weight: loader.vector(&format!("{name}.weight"), len)?,
-        bias: loader.vector(&format!("{name}.bias"), len)?,
-    })
 }
 
 fn layer(loader: &Loader<'_>, config: &EncoderConfig, layer: usize) -> Result<Layer, Error> {
@@ -95,11 +82,11 @@ fn layer(loader: &Loader<'_>, config: &EncoderConfig, layer: usize) -> Result<La
         key,
         value,
         attention_output: linear("attn_output", length, length)?,
-        attention_norm: norm(loader, &name("attn_output_norm"), length)?,
+        attention_norm: loader.norm(NormKind::Layer, &name("attn_output_norm"), length)?,
         gate: config.gated.then(gate).transpose()?,
         up,
         down: linear("ffn_down", inner, length)?,
-        output_norm: norm(loader, &name("layer_output_norm"), length)?,
+        output_norm: loader.norm(NormKind::Layer, &name("layer_output_norm"), length)?,
     })
 }
 
