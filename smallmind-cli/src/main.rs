@@ -7,6 +7,7 @@ mod interrupt;
 mod models;
 mod output;
 mod sampling;
+mod session;
 mod tokenizer;
 
 use clap::{Parser, Subcommand};

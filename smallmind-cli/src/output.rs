@@ -75,6 +75,11 @@ pub(crate) fn beside(file: &Path) -> io::Result<TempDir> {
     TempDir::new_in(folder.unwrap_or(Path::new(".")))
 }
 
+/// Whether a file is to be .smq, by its name.
+pub(crate) fn is_smq(file: &Path) -> bool {
+    file.extension().is_some_and(|e| e == "smq")
+}
+
 /// A bar that counts things whose number nobody knows ahead.
 pub(crate) fn counter(things: &str) -> ProgressStyle {
     let template = format!("{{spinner}} {{pos}} {things}, {{per_sec}}");

@@ -3,13 +3,14 @@
 use crate::error::Error;
 use crate::interrupt::Interrupts;
 use crate::sampling::SamplingArgs;
+use crate::session::SessionArgs;
 use crate::tokenizer::TokenizerArgs;
 use crate::{models, output};
 use smallmind_abstractions::{CancellationToken, FinishReason, GenerationOptions};
 use smallmind_engine::chat::{
     ChatEvent, ChatOptions, ChatReply, ChatSession, ContextPolicy, FolderStore, Turn,
 };
-use smallmind_engine::{CacheType, Engine, EngineOptions, Error as EngineError, SessionOptions};
+use smallmind_engine::{Engine, EngineOptions, Error as EngineError};
 use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
 use std::path::PathBuf;
 
@@ -51,25 +52,16 @@ pub(crate) struct Args {
     chats: PathBuf,
     #[command(flatten)]
     sampling: SamplingArgs,
-    /// Threads; the physical cores where it is missing.
-    #[arg(short, long)]
-    threads: Option<usize>,
-    /// Tokens that the context holds; 4096, or what the model was trained for.
-    #[arg(short, long, value_name = "TOKENS")]
-    ctx: Option<usize>,
-    /// How keys and values are held: f32, f16 or q8_0.
-    #[arg(long, value_name = "TYPE", default_value_t)]
-    cache_type: CacheType,
+    #[command(flatten)]
+    session: SessionArgs,
     #[command(flatten)]
     tokenizer: TokenizerArgs,
 }
 
 impl Args {
     fn chat_options(&self) -> ChatOptions {
-        let session =
-            SessionOptions { context: self.ctx, cache_type: self.cache_type, ..Default::default() };
         let policy = self.keep_turns.map_or(ContextPolicy::Refuse, ContextPolicy::KeepTurns);
-        ChatOptions { session, system: self.system.clone(), policy }
+        ChatOptions { session: self.session.options(), system: self.system.clone(), policy }
     }
 }
 
@@ -77,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let interrupts = Interrupts::new();
     let loading = interrupts.token();
     let file = models::file(&args.model, &loading)?;
-    let (threads, tokenizer) = (args.threads, args.tokenizer.factory());
+    let (threads, tokenizer) = (args.session.threads, args.tokenizer.factory());
     let engine =
         Engine::load(file, EngineOptions { threads, tokenizer, ..Default::default() }, &loading)?;
     interrupts.rest();

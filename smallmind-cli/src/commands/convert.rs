@@ -29,7 +29,7 @@ pub(crate) struct ConvertArgs {
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<(), Error> {
     let cancel = interrupt::token();
-    let smq = args.out.extension().is_some_and(|e| e == "smq");
+    let smq = output::is_smq(&args.out);
     let from = Path::new(&args.model);
     if from.is_dir() {
         let temporary = output::beside(&args.out)?;

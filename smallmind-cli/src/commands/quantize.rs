@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         bytes += tensor.byte_len;
         rows.push(row(&tensor));
     };
-    if args.out.extension().is_some_and(|e| e == "smq") {
+    if output::is_smq(&args.out) {
         // Panels are made of the blocks, which lie beside them meanwhile.
         let folder = output::beside(&args.out)?;
         let blocks = folder.path().join("blocks.gguf");

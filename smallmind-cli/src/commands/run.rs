@@ -3,6 +3,7 @@
 use crate::constraint::ConstraintArgs;
 use crate::error::Error;
 use crate::sampling::SamplingArgs;
+use crate::session::SessionArgs;
 use crate::tokenizer::TokenizerArgs;
 use crate::{interrupt, models, output};
 use serde_json::json;
@@ -11,8 +12,8 @@ use smallmind_abstractions::{
     GenerationResult, TokenLogprobs,
 };
 use smallmind_engine::{
-    CacheType, Engine, EngineOptions, Error as EngineError, InferenceSession, Precision,
-    SessionOptions, Speculation,
+    Engine, EngineOptions, Error as EngineError, InferenceSession, Precision, SessionOptions,
+    Speculation,
 };
 use std::io::{IsTerminal, Read, Write, stdin, stdout};
 use std::time::{Duration, Instant};
@@ -60,15 +61,8 @@ pub(crate) struct Args {
     /// at most 20.
     #[arg(long, value_name = "K", requires = "json")]
     logprobs: Option<usize>,
-    /// Threads; the physical cores where it is missing.
-    #[arg(short, long)]
-    threads: Option<usize>,
-    /// Tokens that the context holds; 4096, or what the model was trained for.
-    #[arg(short, long, value_name = "TOKENS")]
-    ctx: Option<usize>,
-    /// How keys and values are held: f32, f16 or q8_0.
-    #[arg(long, value_name = "TYPE", default_value_t)]
-    cache_type: CacheType,
+    #[command(flatten)]
+    session: SessionArgs,
     /// How exactly products with quantized weights are computed: int8 or int16.
     #[arg(long, value_name = "TYPE", default_value_t)]
     precision: Precision,
@@ -100,10 +94,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let engine = Engine::load(file, engine_options(args), &cancel)?;
     let loaded = started.elapsed();
     let session = engine.session(SessionOptions {
-        context: args.ctx,
-        cache_type: args.cache_type,
         speculation: speculation(args, &cancel)?,
-        ..Default::default()
+        ..args.session.options()
     })?;
     let mut request = GenerationRequest::new(prompt).with_options(options(args, &engine)?);
     for _ in 0..args.completions {
@@ -115,7 +107,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 
 fn engine_options(args: &Args) -> EngineOptions {
     EngineOptions {
-        threads: args.threads,
+        threads: args.session.threads,
         precision: args.precision,
         tokenizer: args.tokenizer.factory(),
     }

@@ -1,6 +1,5 @@
 //! `smallmind rag ask`.
 
-use super::embedder;
 use super::search::Scope;
 use crate::error::Error;
 use crate::{models, output};
@@ -20,8 +19,6 @@ pub(crate) struct Args {
     question: String,
     #[command(flatten)]
     scope: Scope,
-    #[command(flatten)]
-    embedder: embedder::Choice,
     /// The model that writes: a file, a name, or hf:OWNER/REPOSITORY/FILE.gguf.
     #[arg(long, default_value = "smollm2-135m")]
     model: String,
@@ -35,7 +32,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> {
     let store = args.scope.open(cancel)?;
-    let retriever = args.embedder.retriever(&store, cancel)?;
+    let retriever = args.scope.embedder.retriever(&store, cancel)?;
     let file = models::file(&args.model, cancel)?;
     let engine = Engine::load(file, EngineOptions::default(), cancel)?;
     let generator = Arc::new(LanguageModel::new(engine));

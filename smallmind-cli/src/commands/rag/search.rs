@@ -29,6 +29,8 @@ pub(super) struct Scope {
     /// hold).
     #[arg(long = "where", value_name = "KEY=VALUE", value_parser = condition)]
     conditions: Vec<Condition>,
+    #[command(flatten)]
+    pub(super) embedder: embedder::Choice,
 }
 
 fn condition(text: &str) -> Result<Condition, String> {
@@ -60,8 +62,6 @@ pub(crate) struct Args {
     question: String,
     #[command(flatten)]
     scope: Scope,
-    #[command(flatten)]
-    embedder: embedder::Choice,
     /// Print a JSON array.
     #[arg(long)]
     json: bool,
@@ -70,7 +70,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> {
     let store = args.scope.open(cancel)?;
     let request = args.scope.request(&args.question);
-    let hits = args.embedder.retriever(&store, cancel)?;
+    let hits = args.scope.embedder.retriever(&store, cancel)?;
     let hits = hits.retrieve(&request, cancel).map_err(smallmind_rag::Error::from)?;
     let chunks: Vec<_> = hits.iter().map(|h| h.chunk).collect();
     let passages = store.passages(&chunks, &request.access, cancel)?;
