@@ -12,7 +12,7 @@
 //! takes lies in one piece, so attention reads memory from front to back.
 
 use super::attention::Heads;
-use super::memory::Region;
+use super::memory::Page;
 use super::{BLOCK, Block, Kernels};
 use crate::Error;
 use crate::pool::Buffer;
@@ -80,7 +80,7 @@ pub(super) const SCALED: usize = 32;
 pub(crate) struct KvCache {
     shape: Shape,
     /// A page for each block of positions.
-    pages: Vec<Arc<Region>>,
+    pages: Vec<Arc<Page>>,
 }
 
 /// What a page looks like.
@@ -113,7 +113,7 @@ impl Shape {
 #[derive(Debug, Clone)]
 pub(crate) struct SharedBlock {
     shape: Shape,
-    page: Arc<Region>,
+    page: Arc<Page>,
 }
 
 impl SharedBlock {
@@ -174,8 +174,8 @@ impl KvCache {
         self.with(&self.pages[..len.div_ceil(BLOCK)], self.pages.len())
     }
 
-    fn with(&self, shared: &[Arc<Region>], pages: usize) -> Result<Self, Error> {
-        let new = Region::several(self.shape.page_bytes(), pages - shared.len())?;
+    fn with(&self, shared: &[Arc<Page>], pages: usize) -> Result<Self, Error> {
+        let new = Page::several(self.shape.page_bytes(), pages - shared.len())?;
         let pages = shared.iter().cloned().chain(new.into_iter().map(Arc::new)).collect();
         Ok(Self { shape: self.shape, pages })
     }
@@ -204,7 +204,7 @@ impl KvCache {
             if Arc::get_mut(page).is_some() {
                 continue;
             }
-            for mut copy in Region::several(page.len(), 1)? {
+            for mut copy in Page::several(page.len(), 1)? {
                 if positions.start > block * BLOCK {
                     copy.copy_from_slice(page);
                 }
@@ -224,7 +224,7 @@ impl KvCache {
 pub(crate) struct LayerCache<'a> {
     shape: Shape,
     layer: usize,
-    pages: &'a [Arc<Region>],
+    pages: &'a [Arc<Page>],
 }
 
 impl LayerCache<'_> {

@@ -295,6 +295,11 @@ impl Activations {
         &words[span.first * each..(span.first + span.width) * each]
     }
 
+    /// Whether no group fills a tile of the kernels' full width.
+    fn has_small_tiles_only(&self) -> bool {
+        self.tilings.iter().all(|tiling| tiling.full() == 0)
+    }
+
     /// The tokens whose rows a tile holds.
     fn tokens(&self, span: TileSpan) -> Range<usize> {
         span.row / self.each..(span.row + span.tokens) / self.each
@@ -326,62 +331,77 @@ pub(crate) struct Product<'a> {
     pub(crate) accumulate: bool,
 }
 
-/// A run of panels, times all tokens of a group tile by tile: a task.
+/// Runs of panels, times all tokens of a group tile by tile: tasks.
 #[derive(Clone, Copy)]
 struct Panels<'a> {
     a: &'a Activations,
+    quantized: bool,
     /// Panels of a matrix, and of a task.
     count: usize,
     per_task: usize,
+    /// Tasks of a group, and of all.
+    of_group: usize,
+    tasks: usize,
+}
+
+/// What a task computes with one tile of tokens.
+struct Part<'a> {
+    matrix: usize,
+    tile: &'a [u32],
+    width: usize,
+    tokens: Range<usize>,
+    panels: Range<usize>,
 }
 
 impl<'a> Panels<'a> {
     fn new(a: &'a Activations, weights: &[PackedMatrix]) -> Self {
         let weights = &weights[0];
         assert_eq!(weights.cols(), a.cols, "activations of another width");
+        let (quantized, count) = (weights.format().is_quantized(), weights.panels());
         let per_task = (TASK_BYTES / weights.panel_bytes().max(1)).max(1);
-        Self { a, count: weights.panels(), per_task }
+        let of_group = count.div_ceil(per_task);
+        let tasks = of_group * a.tilings.len();
+        Self { a, quantized, count, per_task, of_group, tasks }
     }
 
-    /// Tasks of a group.
-    fn of_group(self) -> usize {
-        self.count.div_ceil(self.per_task)
-    }
-
-    fn tasks(self) -> usize {
-        self.of_group() * self.a.tilings.len()
-    }
-
-    /// Calls `f` with the matrix, and each tile of tokens and panel of a task:
-    /// panels change fastest, so that a tile stays in the innermost caches.
-    fn for_each(self, task: usize, mut f: impl FnMut(usize, TileSpan, usize)) {
-        let tiling = &self.a.tilings[task / self.of_group()];
-        let first = task % self.of_group() * self.per_task;
-        let last = self.count.min(first + self.per_task);
+    /// Calls `f` with each part of a task: panels change fastest, so that a
+    /// tile stays in the innermost caches.
+    fn for_each(self, task: usize, mut f: impl FnMut(Part<'a>)) {
+        let a = self.a;
+        let (tiling, task) = match a.tilings.len() {
+            1 => (&a.tilings[0], task),
+            _ => (&a.tilings[task / self.of_group], task % self.of_group),
+        };
+        let first = task * self.per_task;
+        let panels = first..self.count.min(first + self.per_task);
         for tile in 0..tiling.len() {
-            for panel in first..last {
-                f(tiling.matrix, tiling.get(tile), panel);
-            }
+            let span = tiling.get(tile);
+            f(Part {
+                matrix: tiling.matrix,
+                tile: a.tile(span, self.quantized),
+                width: span.width,
+                tokens: a.tokens(span),
+                panels: panels.clone(),
+            });
         }
     }
 }
 
-type Tile = [f32; MAX_TILE * PANEL];
+/// Room for what one panel makes of a tile of up to `ROWS` rows.
+type Tile<const ROWS: usize> = [[f32; PANEL]; ROWS];
 
 /// One panel times one tile of tokens: sixteen outputs a token.
 fn product<'t>(
     compute: Compute<'_>,
-    a: &Activations,
+    each: usize,
     weights: &PackedMatrix,
+    part: &Part<'_>,
     panel: usize,
-    span: TileSpan,
-    tile: &'t mut Tile,
+    out: &'t mut [[f32; PANEL]],
 ) -> &'t mut [f32] {
-    let format = weights.format();
-    let out = &mut tile[..span.width * PANEL];
-    let activations = a.tile(span, format.is_quantized());
-    compute.kernels.tile(format, span.width, weights.panel(panel), activations, out);
-    if a.each == 2 { add_pairs(out) } else { out }
+    let out = out[..part.width].as_flattened_mut();
+    compute.kernels.tile(weights.format(), part.width, weights.panel(panel), part.tile, out);
+    if each == 2 { add_pairs(out) } else { out }
 }
 
 /// Adds each second row to the one before it, and moves the sums together.
@@ -403,15 +423,36 @@ impl PackedMatrix {
     }
 }
 
+/// A product, and its share of a stage.
+struct Job<'a> {
+    panels: Panels<'a>,
+    weights: &'a [PackedMatrix],
+    bias: &'a [f32],
+    out: Parts<'a, f32>,
+    accumulate: bool,
+}
+
+impl Job<'_> {
+    /// Computes a task whose tiles have up to `ROWS` rows.
+    fn run<const ROWS: usize>(&self, compute: Compute<'_>, task: usize) {
+        let mut room: Tile<ROWS> = [[0.0; PANEL]; ROWS];
+        self.panels.for_each(task, |part| {
+            let weights = &self.weights[part.matrix];
+            for panel in part.panels.clone() {
+                let each = self.panels.a.each;
+                let products = product(compute, each, weights, &part, panel, &mut room);
+                let outputs = weights.outputs(panel);
+                let bias = self.bias.get(outputs.clone()).unwrap_or_default();
+                // SAFETY: a task has its panels' outputs to itself.
+                let out = unsafe { self.out.columns(part.tokens.clone(), weights.rows(), outputs) };
+                compute.kernels.put(products, bias, self.accumulate, out);
+            }
+        });
+    }
+}
+
 /// Computes products of the same activations in one stage.
 pub(crate) fn matmul(compute: Compute<'_>, a: &Activations, products: &mut [Product<'_>]) {
-    struct Job<'a> {
-        panels: Panels<'a>,
-        weights: &'a [PackedMatrix],
-        bias: &'a [f32],
-        out: Parts<'a, f32>,
-        accumulate: bool,
-    }
     let mut jobs: [Option<Job<'_>>; 3] = [const { None }; 3];
     assert!(products.len() <= jobs.len());
     for (job, p) in jobs.iter_mut().zip(products) {
@@ -423,26 +464,51 @@ pub(crate) fn matmul(compute: Compute<'_>, a: &Activations, products: &mut [Prod
             accumulate: p.accumulate,
         });
     }
-    let total = jobs.iter().flatten().map(|j| j.panels.tasks()).sum();
+    let total = jobs.iter().flatten().map(|j| j.panels.tasks).sum();
+    let few = a.has_small_tiles_only();
     compute.pool.run(total, compute.cancel, |task, _| {
         let mut task = task;
         let job = jobs.iter().flatten().find(|job| {
-            let mine = task < job.panels.tasks();
-            task -= if mine { 0 } else { job.panels.tasks() };
+            let mine = task < job.panels.tasks;
+            task -= if mine { 0 } else { job.panels.tasks };
             mine
         });
-        let Some(job) = job else { return };
-        let mut tile = [0.0; MAX_TILE * PANEL];
-        job.panels.for_each(task, |matrix, span, panel| {
-            let weights = &job.weights[matrix];
-            let outputs = weights.outputs(panel);
-            let bias = job.bias.get(outputs.clone()).unwrap_or_default();
-            let products = product(compute, a, weights, panel, span, &mut tile);
-            // SAFETY: a task has its panels' outputs to itself.
-            let out = unsafe { job.out.columns(a.tokens(span), weights.rows(), outputs) };
-            compute.kernels.put(products, bias, job.accumulate, out);
-        });
+        match job {
+            Some(job) if few => job.run::<SMALL_TILE>(compute, task),
+            Some(job) => job.run::<MAX_TILE>(compute, task),
+            None => {}
+        }
     });
+}
+
+/// The products of [`matmul_gated`], and where they go.
+struct GatedJob<'a> {
+    panels: Panels<'a>,
+    gates: &'a [PackedMatrix],
+    ups: &'a [PackedMatrix],
+    function: Gate,
+    out: Parts<'a, f32>,
+}
+
+impl GatedJob<'_> {
+    /// As [`Job::run`].
+    fn run<const ROWS: usize>(&self, compute: Compute<'_>, task: usize) {
+        let mut rooms: [Tile<ROWS>; 2] = [[[0.0; PANEL]; ROWS]; 2];
+        let [x, y] = &mut rooms;
+        self.panels.for_each(task, |part| {
+            let (gate, up) = (&self.gates[part.matrix], &self.ups[part.matrix]);
+            for panel in part.panels.clone() {
+                let each = self.panels.a.each;
+                let x = product(compute, each, gate, &part, panel, x);
+                let y = product(compute, each, up, &part, panel, y);
+                compute.kernels.gate(self.function, x, y);
+                let outputs = gate.outputs(panel);
+                // SAFETY: a task has its panels' outputs to itself.
+                let out = unsafe { self.out.columns(part.tokens.clone(), gate.rows(), outputs) };
+                compute.kernels.put(x, &[], false, out);
+            }
+        });
+    }
 }
 
 /// `out = f(gate · a) * (up · a)`, for matrices of one shape, one of each for
@@ -454,18 +520,11 @@ pub(crate) fn matmul_gated(
     function: Gate,
     out: &mut [f32],
 ) {
-    let (panels, out) = (Panels::new(a, gates), Parts::new(out));
-    compute.pool.run(panels.tasks(), compute.cancel, |task, _| {
-        let mut tiles = [[0.0; MAX_TILE * PANEL]; 2];
-        let [x, y] = &mut tiles;
-        panels.for_each(task, |matrix, span, panel| {
-            let gate = &gates[matrix];
-            let x = product(compute, a, gate, panel, span, x);
-            let y = product(compute, a, &ups[matrix], panel, span, y);
-            compute.kernels.gate(function, x, y);
-            // SAFETY: a task has its panels' outputs to itself.
-            let out = unsafe { out.columns(a.tokens(span), gate.rows(), gate.outputs(panel)) };
-            compute.kernels.put(x, &[], false, out);
-        });
+    let job =
+        GatedJob { panels: Panels::new(a, gates), gates, ups, function, out: Parts::new(out) };
+    let few = a.has_small_tiles_only();
+    compute.pool.run(job.panels.tasks, compute.cancel, |task, _| match few {
+        true => job.run::<SMALL_TILE>(compute, task),
+        false => job.run::<MAX_TILE>(compute, task),
     });
 }

@@ -49,6 +49,11 @@ pub(crate) struct Region {
     len: usize,
 }
 
+/// A region whose room the system has back as soon as it is dropped. Its like
+/// in an arena would break huge pages that its neighbours lie in.
+#[derive(Debug)]
+pub(crate) struct Page(Region);
+
 /// The pages that lie wholly in a part of a mapping, where there are any: what
 /// the system may be asked to take back.
 pub(crate) fn whole_pages(part: Range<usize>) -> Option<Range<usize>> {
@@ -58,13 +63,13 @@ pub(crate) fn whole_pages(part: Range<usize>) -> Option<Range<usize>> {
     (start < end).then_some(start..end)
 }
 
-impl Region {
-    /// `count` regions of `len` zeroed bytes, side by side in memory that is
+impl Page {
+    /// `count` pages of `len` zeroed bytes, side by side in memory that is
     /// theirs alone.
     pub(crate) fn several(len: usize, count: usize) -> Result<Vec<Self>, Error> {
         let memory = Arc::new(MmapRaw::from(anonymous(len * count)?));
-        let region = |i| Self { memory: Arc::clone(&memory), start: i * len, len };
-        Ok((0..count).map(region).collect())
+        let page = |i| Self(Region { memory: Arc::clone(&memory), start: i * len, len });
+        Ok((0..count).map(page).collect())
     }
 
     /// Some of its bytes.
@@ -73,25 +78,26 @@ impl Region {
     /// Nobody else reads or writes them meanwhile.
     #[allow(clippy::mut_from_ref, reason = "that is what the safety clause is about")]
     pub(crate) unsafe fn part(&self, range: Range<usize>) -> &mut [u8] {
-        assert!(range.start <= range.end && range.end <= self.len);
+        let Self(region) = self;
+        assert!(range.start <= range.end && range.end <= region.len);
         // SAFETY: in bounds by the check above, unaliased by the caller's word.
         unsafe {
-            let start = self.memory.as_mut_ptr().add(self.start + range.start);
+            let start = region.memory.as_mut_ptr().add(region.start + range.start);
             std::slice::from_raw_parts_mut(start, range.len())
         }
     }
 }
 
-/// What one of several regions held goes back to the system at once.
 #[cfg(unix)]
-impl Drop for Region {
+impl Drop for Page {
     fn drop(&mut self) {
-        let pages = whole_pages(self.start..self.start + self.len);
-        let Some(pages) = pages.filter(|_| Arc::strong_count(&self.memory) > 1) else { return };
+        let Self(Region { memory, start, len }) = self;
+        let pages = whole_pages(*start..*start + *len);
+        // The last one takes the mapping along.
+        let Some(pages) = pages.filter(|_| Arc::strong_count(memory) > 1) else { return };
         let advice = UncheckedAdvice::DontNeed;
-        // SAFETY: the pages lie within this region, which nobody reads again.
-        let released =
-            unsafe { self.memory.unchecked_advise_range(advice, pages.start, pages.len()) };
+        // SAFETY: they lie within this page, which nobody reads again.
+        let released = unsafe { memory.unchecked_advise_range(advice, pages.start, pages.len()) };
         if let Err(error) = released {
             tracing::debug!(%error, "pages are not given back");
         }
@@ -116,6 +122,20 @@ impl Arena {
             *open = Some((Arc::clone(&memory), rest));
         }
         Ok(Region { memory, start: 0, len })
+    }
+}
+
+impl Deref for Page {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl DerefMut for Page {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
     }
 }
 
