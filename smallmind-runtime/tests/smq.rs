@@ -33,13 +33,15 @@ fn converted(model: &str, folder: &Path) -> (std::path::PathBuf, std::path::Path
 fn logits_are_those_of_the_gguf_file_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let quantized = QUANTIZED.iter().map(|t| format!("llama-{t}"));
-    for model in quantized.chain(["llama", "qwen2", "gemma3"].map(String::from)) {
+    for model in quantized.chain(["llama", "qwen2", "gemma3", "qwen3moe"].map(String::from)) {
         let (gguf, smq) = converted(&model, folder.path());
         assert_eq!(logits(&smq).unwrap(), logits(&gguf).unwrap(), "{model}");
         let (gguf, smq) = (ModelFile::open(&gguf).unwrap(), ModelFile::open(&smq).unwrap());
         assert!(gguf.metadata().iter().eq(smq.metadata().iter()), "{model}");
         assert!(smq.tensors().any(|t| t.storage == Storage::Panels));
         assert!(smq.tensors().all(|t| t.offset % 64 == 0));
+        let mut experts = smq.tensors().filter(|t| t.name.contains("_exps"));
+        assert!(experts.all(|t| t.storage == Storage::Panels), "{model}");
     }
 }
 

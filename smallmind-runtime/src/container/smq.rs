@@ -24,7 +24,7 @@ use super::tensor::{Storage, TensorInfo, TensorType, TensorView};
 use super::values::{metadata, name};
 use super::writer::{string, write_metadata};
 use crate::Error;
-use crate::kernels::layout::LAYOUT;
+use crate::kernels::layout::{LAYOUT, PANEL};
 use crate::kernels::memory::Arena;
 use crate::kernels::pack::{PackedMatrix, Packing};
 use crate::model::format;
@@ -111,8 +111,20 @@ fn tensor(c: &mut Cursor<'_>, index: usize, data_end: u64) -> Result<TensorInfo,
 
 /// Bytes of the panels of a matrix.
 fn panels_len(tensor_type: TensorType, dims: &[u64]) -> Option<u64> {
-    let [cols, rows] = dims else { return None };
-    PackedMatrix::byte_len(format(tensor_type)?, *rows, *cols)
+    let (cols, rows) = as_matrix(dims)?;
+    PackedMatrix::byte_len(format(tensor_type)?, rows, cols)
+}
+
+/// Columns and rows of what panels can hold: a matrix, or several one above the
+/// other where none of them begins within a panel.
+fn as_matrix(dims: &[u64]) -> Option<(u64, u64)> {
+    match *dims {
+        [cols, rows] => Some((cols, rows)),
+        [cols, rows, count] if rows.is_multiple_of(PANEL as u64) => {
+            Some((cols, rows.checked_mul(count)?))
+        }
+        _ => None,
+    }
 }
 
 /// Writes a model as `.smq`, its matrices in panels. `progress` hears of each
@@ -165,8 +177,8 @@ pub fn convert(
 fn pack(view: TensorView<'_>, cancel: &CancellationToken) -> Result<Option<PackedMatrix>, Error> {
     cancel.check()?;
     let info = view.info;
-    let (Storage::Blocks, &[cols, rows], Some(format)) =
-        (info.storage, info.shape.dims(), format(info.tensor_type))
+    let (Storage::Blocks, Some((cols, rows)), Some(format)) =
+        (info.storage, as_matrix(info.shape.dims()), format(info.tensor_type))
     else {
         return Ok(None);
     };

@@ -84,46 +84,101 @@ impl Recipe {
     }
 
     fn mix(&self, model: &ModelFile, name: &str) -> Result<TensorType, Error> {
-        use TensorType::{Q4_K, Q5_K, Q6_K, Q8_0};
+        use TensorType::{Q6_K, Q8_0};
+        let architecture: &str = model.metadata().get("general.architecture")?;
         let tied = model.find_tensor("output.weight").is_none();
         if name == "output.weight" || tied && name == "token_embd.weight" {
-            return Ok(if self.base == Q8_0 { Q8_0 } else { Q6_K });
+            let fine = self.base == Q8_0 || architecture == "falcon";
+            return Ok(if fine { Q8_0 } else { Q6_K });
         }
         let Some((layer, part)) = layer_and_part(name) else { return Ok(self.base) };
-        let architecture: &str = model.metadata().get("general.architecture")?;
         let number = |key: &str| model.metadata().get::<usize>(&format!("{architecture}.{key}"));
         let layers = number("block_count")?;
         // Where heads share keys and values, these are small and matter more.
-        let shared = || match (number("attention.head_count"), number("attention.head_count_kv")) {
+        let shared = match (number("attention.head_count"), number("attention.head_count_kv")) {
             (Ok(heads), Ok(kv)) => kv > 0 && heads / kv >= 4,
             _ => false,
         };
-        let first = layer < layers / 8;
-        let more = first || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
-        Ok(match (self.name, part) {
-            ("Q5_K_M" | "Q4_K_M", "attn_v" | "ffn_down") if more => Q6_K,
-            ("Q5_K_M", "attn_qkv") => Q6_K,
-            ("Q4_K_M", "attn_qkv") => Q5_K,
-            ("Q4_K_S", "attn_v") if layer < 4 => Q5_K,
-            ("Q4_K_S", "ffn_down") if first => Q5_K,
-            ("IQ4_NL" | "IQ4_XS", "attn_v") if shared() => Q5_K,
-            ("IQ4_NL" | "IQ4_XS", "ffn_down") if first => Q5_K,
+        let layer = Layer {
+            first: layer < layers / 8,
+            very_first: layer < layers / 16,
+            more: layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2,
+            index: layer,
+            shared,
+        };
+        let chosen = match (architecture, number("expert_count").ok()) {
+            (_, Some(8)) => self.among_eight_experts(part).or_else(|| self.of_layer(&layer, part)),
+            ("falcon", _) => self.in_falcon(&layer, part),
+            _ => self.of_layer(&layer, part),
+        };
+        Ok(chosen.unwrap_or(self.base))
+    }
+
+    /// What a layer holds in another type than the base.
+    fn of_layer(&self, layer: &Layer, part: &str) -> Option<TensorType> {
+        use TensorType::{Q3_K, Q4_K, Q5_K, Q6_K};
+        Some(match (self.name, part) {
+            ("Q5_K_M" | "Q4_K_M", "attn_v" | "ffn_down") if layer.more => Q6_K,
+            ("Q4_K_S", "attn_v") if layer.index < 4 => Q5_K,
+            ("Q4_K_S", "ffn_down") if layer.first => Q5_K,
+            ("IQ4_NL" | "IQ4_XS", "attn_v") if layer.shared => Q5_K,
+            ("IQ4_NL" | "IQ4_XS", "ffn_down") if layer.first => Q5_K,
             ("Q3_K_L", "attn_v" | "ffn_down" | "attn_output") => Q5_K,
-            ("Q3_K_M", "attn_v") if layer < 2 => Q5_K,
-            ("Q3_K_M", "ffn_down") if layer < layers / 16 => Q5_K,
+            ("Q3_K_M", "attn_v") if layer.index < 2 => Q5_K,
+            ("Q3_K_M", "ffn_down") if layer.very_first => Q5_K,
             ("Q3_K_M", "attn_v" | "ffn_down" | "attn_output") => Q4_K,
-            ("Q3_K_M" | "Q3_K_L", "attn_qkv") => Q4_K,
-            ("Q2_K", "attn_v") if shared() => Q4_K,
-            ("Q2_K", "attn_v" | "ffn_down" | "attn_output") => TensorType::Q3_K,
-            _ => self.base,
+            ("Q2_K", "attn_v") if layer.shared => Q4_K,
+            ("Q2_K", "attn_v" | "ffn_down" | "attn_output") => Q3_K,
+            _ => return None,
+        })
+    }
+
+    /// Where experts take most of the room, attention is cheap to hold finer.
+    fn among_eight_experts(&self, part: &str) -> Option<TensorType> {
+        const FINER: [&str; 7] =
+            ["Q2_K", "Q3_K_S", "Q3_K_M", "IQ4_NL", "IQ4_XS", "Q4_K_S", "Q4_K_M"];
+        match part {
+            "attn_v" | "attn_k" => Some(TensorType::Q8_0),
+            "attn_output" if FINER.contains(&self.name) => Some(TensorType::Q5_K),
+            "attn_output" => Some(self.base),
+            _ => None,
+        }
+    }
+
+    fn in_falcon(&self, layer: &Layer, part: &str) -> Option<TensorType> {
+        use TensorType::{Q3_K, Q4_K, Q5_K, Q6_K};
+        Some(match (self.name, part) {
+            ("Q4_K_M", "ffn_down") if layer.very_first => Q6_K,
+            ("Q4_K_M", "ffn_down") if layer.more => Q5_K,
+            ("Q3_K_M", "ffn_down") if layer.very_first => Q5_K,
+            ("Q3_K_M", "ffn_down") if !layer.more => Q3_K,
+            ("Q3_K_L", "ffn_down" | "attn_output") => Q4_K,
+            ("Q4_K_M" | "Q4_K_S", "ffn_down") => self.base,
+            (_, "attn_output") => self.base,
+            _ => return self.of_layer(layer, part),
         })
     }
 }
 
-/// `blk.3.ffn_down.weight` to `(3, "ffn_down")`.
+/// Where a tensor's layer is, and whether its heads share keys and values.
+struct Layer {
+    index: usize,
+    first: bool,
+    very_first: bool,
+    /// Among those that the mixes called `M` hold finer.
+    more: bool,
+    shared: bool,
+}
+
+/// `blk.3.ffn_down.weight` to `(3, "ffn_down")`. Experts are as what they are
+/// the experts of, and a matrix that holds the values of attention too is as
+/// these.
 fn layer_and_part(name: &str) -> Option<(usize, &str)> {
     let (layer, part) = name.strip_prefix("blk.")?.split_once('.')?;
-    Some((layer.parse().ok()?, part.strip_suffix(".weight")?))
+    let part = part.strip_suffix(".weight")?;
+    let part = part.strip_suffix("_exps").or(part.strip_suffix("_shexp")).unwrap_or(part);
+    let part = if part == "attn_qkv" { "attn_v" } else { part };
+    Some((layer.parse().ok()?, part))
 }
 
 /// Whether a tensor is quantized at all: what is small stays as it is, and so
