@@ -1,22 +1,26 @@
 //! From files and folders to chunks in a store.
 
-use crate::{Chunk, Document, Error, Fingerprint, Stage, Store, Update};
+mod chunk;
+mod headings;
+mod rows;
+
+use crate::{Document, Error, Fingerprint, Stage, Store, Update};
+use chunk::Fault;
 use ignore::WalkBuilder;
 use smallmind_abstractions::CancellationToken;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
-use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
-
-/// The most characters of a chunk: what a sentence encoder reads of a text
-/// (256 tokens), about.
-const CHUNK: usize = 1000;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Files in a transaction: a commit waits for the disk.
 const BATCH: usize = 64;
 
 /// The largest file that is read.
 const MAX_SIZE: u64 = 64 << 20;
+
+/// A file that was changed so short a time ago may change again and keep its
+/// time: file systems' clocks have steps of up to two seconds.
+const CLOCK_STEP: Duration = Duration::from_secs(2);
 
 /// What happened to a file.
 #[derive(Debug)]
@@ -36,8 +40,9 @@ pub enum Event {
 /// changed, removes what is gone from the folders. Folders are walked by the
 /// rules of their ignore files.
 ///
-/// Files are committed by the dozen. Where it is stopped, the store is as at
-/// the last commit, and another call goes on from there.
+/// Files are committed by the dozen, and are events once they are. Where it is
+/// stopped, the store is as at the last commit, and another call goes on from
+/// there.
 ///
 /// # Errors
 /// What the store reports, or that `cancel` was stopped. Files that cannot be
@@ -51,22 +56,25 @@ pub fn ingest(
     let known = store.fingerprints(cancel)?;
     let files = find(paths, progress, cancel)?;
     for batch in files.found.chunks(BATCH) {
-        store.update(cancel, |update| {
-            batch.iter().try_for_each(|path| file(update, path, &known, progress, cancel))
+        let events = store.update(cancel, |update| {
+            batch
+                .iter()
+                .map(|path| file(update, path, &known, cancel))
+                .collect::<Result<Vec<_>, _>>()
         })?;
+        events.into_iter().for_each(&mut *progress);
     }
     let found: HashSet<_> = files.found.iter().map(PathBuf::as_path).collect();
     let gone = |s: &&String| {
         let path = Path::new(s);
         !found.contains(path) && files.complete.iter().any(|folder| path.starts_with(folder))
     };
+    let gone: Vec<_> = known.keys().filter(gone).collect();
     store.update(cancel, |update| {
-        known.keys().filter(gone).try_for_each(|source| {
-            update.remove(source)?;
-            progress(Event::Removed(source.into()));
-            Ok(())
-        })
-    })
+        gone.iter().try_for_each(|source| update.remove(source).map(drop))
+    })?;
+    gone.into_iter().for_each(|source| progress(Event::Removed(source.into())));
+    Ok(())
 }
 
 struct Files {
@@ -115,33 +123,34 @@ fn file(
     update: &mut Update<'_>,
     path: &Path,
     known: &HashMap<String, Fingerprint>,
-    progress: &mut dyn FnMut(Event),
     cancel: &CancellationToken,
-) -> Result<(), Error> {
+) -> Result<Event, Error> {
     cancel.check().map_err(Error::cancelled(Stage::Reading))?;
     let name = path.to_owned();
     let Some(source) = path.to_str() else {
-        progress(Event::Skipped(name, "its name is not UTF-8".to_owned()));
-        return Ok(());
+        return Ok(Event::Skipped(name, "its name is not UTF-8".to_owned()));
     };
-    match read(path, known.get(source)) {
-        Err(reason) => progress(Event::Skipped(name, reason)),
-        Ok(State::Same) => progress(Event::Unchanged(name)),
+    Ok(match read(path, known.get(source)) {
+        Err(reason) => Event::Skipped(name, reason),
+        Ok(State::Same) => Event::Unchanged(name),
         Ok(State::Touched(print)) => {
             update.touch(source, &print)?;
-            progress(Event::Unchanged(name));
+            Event::Unchanged(name)
         }
         Ok(State::Changed(fingerprint, text)) => {
-            let chunks = chunks(path, &text, cancel)?;
+            let chunks = match chunk::chunks(path, &text, cancel) {
+                Ok(chunks) => chunks,
+                Err(Fault::Bad(reason)) => return Ok(Event::Skipped(name, reason)),
+                Err(Fault::Stopped(cause)) => return Err(Error::cancelled(Stage::Reading)(cause)),
+            };
             let count = chunks.len();
             let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let source = source.to_owned();
             let rest = Document::default();
             update.put(&Document { source, title, fingerprint, chunks, ..rest })?;
-            progress(Event::Added(name, count));
+            Event::Added(name, count)
         }
-    }
-    Ok(())
+    })
 }
 
 enum State {
@@ -153,8 +162,7 @@ enum State {
 /// Reads a file, unless its size and time say that it is as it was.
 fn read(path: &Path, known: Option<&Fingerprint>) -> Result<State, String> {
     let data = path.metadata().map_err(|e| e.to_string())?;
-    let since = data.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-    let modified = since.and_then(|t| i64::try_from(t.as_nanos()).ok()).unwrap_or(0);
+    let modified = data.modified().ok().and_then(settled).unwrap_or(0);
     let size = data.len();
     if known.is_some_and(|k| k.size == size && k.modified == modified && modified != 0) {
         return Ok(State::Same);
@@ -165,8 +173,10 @@ fn read(path: &Path, known: Option<&Fingerprint>) -> Result<State, String> {
     let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
     let hash = *blake3::hash(&bytes).as_bytes();
     let print = Fingerprint { size: bytes.len() as u64, modified, hash };
-    if known.is_some_and(|k| k.hash == hash) {
-        return Ok(State::Touched(print));
+    match known {
+        Some(known) if *known == print => return Ok(State::Same),
+        Some(known) if known.hash == hash => return Ok(State::Touched(print)),
+        _ => {}
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
     if text.contains('\0') {
@@ -175,35 +185,9 @@ fn read(path: &Path, known: Option<&Fingerprint>) -> Result<State, String> {
     Ok(State::Changed(print, text))
 }
 
-/// Cuts a text where its structure lets it be cut.
-fn chunks(path: &Path, text: &str, cancel: &CancellationToken) -> Result<Vec<Chunk>, Error> {
-    let markdown = path.extension().is_some_and(|e| e == "md" || e == "markdown");
-    if markdown {
-        collect(MarkdownSplitter::new(ChunkConfig::new(CHUNK)).chunk_indices(text), text, cancel)
-    } else {
-        collect(TextSplitter::new(ChunkConfig::new(CHUNK)).chunk_indices(text), text, cancel)
-    }
-}
-
-fn collect<'a>(
-    pieces: impl Iterator<Item = (usize, &'a str)>,
-    text: &str,
-    cancel: &CancellationToken,
-) -> Result<Vec<Chunk>, Error> {
-    let (mut at, mut line) = (0, 1);
-    let newlines = |text: &str| text.bytes().filter(|b| *b == b'\n').count();
-    let mut chunks = Vec::new();
-    for (start, piece) in pieces {
-        cancel.check().map_err(Error::cancelled(Stage::Reading))?;
-        line += newlines(&text[at..start]);
-        at = start;
-        let last = line + newlines(piece.trim_end());
-        chunks.push(Chunk {
-            text: piece.to_owned(),
-            bytes: start..start + piece.len(),
-            lines: line..last + 1,
-            ..Chunk::default()
-        });
-    }
-    Ok(chunks)
+/// A time in nanoseconds from 1970, if it is long enough ago to be trusted.
+fn settled(time: SystemTime) -> Option<i64> {
+    let ago = SystemTime::now().duration_since(time).ok()?;
+    let since = time.duration_since(UNIX_EPOCH).ok().filter(|_| ago > CLOCK_STEP)?;
+    i64::try_from(since.as_nanos()).ok()
 }

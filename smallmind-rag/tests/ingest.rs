@@ -48,6 +48,7 @@ fn a_folder_is_followed_through_its_changes() {
 
     let found = search(&store, "swept wings");
     assert_eq!(found.len(), 1, "what is ignored is not there");
+    assert_eq!(found[0].heading, "Guide > Wings");
     assert_eq!(&guide[found[0].bytes.clone()], found[0].text);
     let lines: Vec<_> = guide.lines().collect();
     let cited = lines[found[0].lines.start - 1..found[0].lines.end - 1].join("\n");
