@@ -109,9 +109,12 @@ impl PackedMatrix {
         for (data, source) in slabs.zip(source.chunks((slab * panel_source).max(1))) {
             data.par_chunks_exact_mut(panel_bytes)
                 .zip(source.par_chunks(panel_source))
-                .try_for_each(|(panel, rows)| {
+                .try_for_each_init(Vec::new, |near, (panel, rows)| {
                     packing.cancel.check()?;
-                    pack_panel(format, rows, row_bytes, panel);
+                    // Memory is fast from front to back, not along sixteen rows.
+                    near.clear();
+                    near.extend_from_slice(rows);
+                    pack_panel(format, near, row_bytes, panel);
                     Ok::<_, Error>(())
                 })?;
             (packing.done)(source);
@@ -324,10 +327,16 @@ impl Block {
     fn read_flat(&mut self, b: &[u8], min: Option<usize>, fifth: Option<usize>, nibbles: usize) {
         self.d = *array(b, 0);
         self.min = min.map_or([0; 2], |at| *array(b, at));
-        let fifth = fifth.map_or(0, |at| u32::from_le_bytes(*array(b, at)));
-        for (i, &q) in b[nibbles..nibbles + 16].iter().enumerate() {
-            self.codes[i] = (q & 15) | ((fifth >> i) as u8 & 1) << 4;
-            self.codes[i + 16] = (q >> 4) | ((fifth >> (i + 16)) as u8 & 1) << 4;
+        let codes = &mut self.codes.as_chunks_mut::<32>().0[0];
+        let (low, high) = codes.split_at_mut(16);
+        for ((low, high), q) in low.iter_mut().zip(high).zip(array::<16>(b, nibbles)) {
+            (*low, *high) = (q & 15, q >> 4);
+        }
+        if let Some(at) = fifth {
+            for (codes, bits) in codes.as_chunks_mut::<8>().0.iter_mut().zip(array::<4>(b, at)) {
+                let all = u64::from_le_bytes(*codes) | spread(*bits) << 4;
+                *codes = all.to_le_bytes();
+            }
         }
     }
 
@@ -462,35 +471,48 @@ fn write_codes<C: Codes>(blocks: &[Block; PANEL], chunk: usize, to: &mut [u8]) {
         }
     }
     // How many bits each part of `to` takes of a code, and from which on.
-    let parts: &[(u32, u32)] = match C::BYTES {
-        128 => &[(2, 0)],
-        192 => &[(2, 0), (1, 2)],
-        256 => &[(4, 0)],
-        320 => &[(4, 0), (1, 4)],
-        384 => &[(4, 0), (2, 4)],
-        _ => &[(8, 0)],
-    };
-    to.fill(0);
-    let mut to = to;
-    for &(bits, from) in parts {
-        let bytes = 64 * bits as usize;
-        let (part, rest) = to.split_at_mut(bytes);
-        to = rest;
-        write_part(&vectors, bits, from, part);
+    match C::BYTES {
+        128 => write_part::<2, 0>(&vectors, to),
+        192 => {
+            write_part::<2, 0>(&vectors, &mut to[..128]);
+            write_part::<1, 2>(&vectors, &mut to[128..]);
+        }
+        256 => write_part::<4, 0>(&vectors, to),
+        320 => {
+            write_part::<4, 0>(&vectors, &mut to[..256]);
+            write_part::<1, 4>(&vectors, &mut to[256..]);
+        }
+        384 => {
+            write_part::<4, 0>(&vectors, &mut to[..256]);
+            write_part::<2, 4>(&vectors, &mut to[256..]);
+        }
+        _ => write_part::<8, 0>(&vectors, to),
     }
 }
 
-fn write_part(vectors: &[[u8; 64]; 8], bits: u32, from: u32, to: &mut [u8]) {
-    let mask = (1u16 << bits).wrapping_sub(1) as u8;
-    let to = to.as_chunks_mut::<64>().0;
-    for (j, v) in vectors.iter().enumerate() {
-        // Nibbles alternate between the halves of the eight vectors; other
-        // widths fill a packed vector before the next.
-        let per_byte = 8 / bits as usize;
-        let (packed, place) = if bits == 4 { (j % 4, j / 4) } else { (j / per_byte, j % per_byte) };
-        let shift = place as u32 * bits;
-        for (to, code) in to[packed].iter_mut().zip(v) {
-            *to |= ((code >> from) & mask) << shift;
+/// Bits `FROM` to `FROM + BITS` of each code.
+fn write_part<const BITS: usize, const FROM: usize>(vectors: &[[u8; 64]; 8], to: &mut [u8]) {
+    let per_byte = 8 / BITS;
+    let mask = ((1u16 << BITS) - 1) as u8;
+    for (i, to) in to.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+        let mut packed = [0; 64];
+        for place in 0..per_byte {
+            // Nibbles alternate between the halves of the eight vectors; other
+            // widths fill a packed vector before the next.
+            let from = if BITS == 4 { i + 4 * place } else { i * per_byte + place };
+            for (packed, code) in packed.iter_mut().zip(&vectors[from]) {
+                *packed |= ((code >> FROM) & mask) << (place * BITS);
+            }
         }
+        *to = packed;
     }
+}
+
+/// Eight bits, each in the lowest of a byte.
+fn spread(bits: u8) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // Byte `i` of a copy of all bits keeps bit `i`; what is not zero carries
+    // into the highest.
+    let kept = (u64::from(bits) * EACH) & 0x8040_2010_0804_0201;
+    ((kept + 0x7f * EACH) >> 7) & EACH
 }
