@@ -13,6 +13,7 @@ use super::parts::Parts;
 use super::precision::Precision;
 use super::table::Kernels;
 use super::threads::Pool;
+use super::tiling::{SMALL_TILE, TileSpan, Tiling};
 use crate::pool::Buffer;
 use bytemuck::{Pod, Zeroable};
 use smallmind_abstractions::CancellationToken;
@@ -30,8 +31,6 @@ pub(crate) struct Compute<'a> {
 /// Bytes of weights that are worth handing to a thread.
 const TASK_BYTES: usize = 16 * 1024;
 const MAX_TILE: usize = 16;
-/// The width of the tiles of the tokens that do not fill a whole one.
-const SMALL_TILE: usize = 4;
 
 impl Compute<'_> {
     /// Runs `f` on each `len` values of `rows`, on all threads.
@@ -72,63 +71,6 @@ impl Compute<'_> {
 pub(crate) struct Group {
     pub(crate) matrix: usize,
     pub(crate) tokens: usize,
-}
-
-/// Where a tile of tokens begins and how wide it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct TileSpan {
-    /// Its first row among those that pad.
-    first: usize,
-    /// Its first row without them.
-    row: usize,
-    width: usize,
-    tokens: usize,
-}
-
-/// Cuts the tokens of a group into tiles: as wide as the kernels go, then small
-/// ones, the last padded; a single token by itself.
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Tiling {
-    matrix: usize,
-    tokens: usize,
-    widest: usize,
-    /// Tiles, padded rows and rows of the groups before.
-    tile: usize,
-    first: usize,
-    row: usize,
-}
-
-impl Tiling {
-    fn full(self) -> usize {
-        self.tokens / self.widest
-    }
-
-    fn rest_width(self) -> usize {
-        if self.tokens % self.widest == 1 { 1 } else { SMALL_TILE }
-    }
-
-    fn len(self) -> usize {
-        self.full() + (self.tokens % self.widest).div_ceil(self.rest_width())
-    }
-
-    /// Tokens with those that pad.
-    fn padded(self) -> usize {
-        let rest = self.tokens % self.widest;
-        self.full() * self.widest + rest.next_multiple_of(self.rest_width())
-    }
-
-    fn get(self, tile: usize) -> TileSpan {
-        let full = self.full();
-        let (first, width) = if tile < full {
-            (tile * self.widest, self.widest)
-        } else {
-            let width = self.rest_width();
-            (full * self.widest + (tile - full) * width, width)
-        };
-        let tokens = width.min(self.tokens - first);
-        TileSpan { first: self.first + first, row: self.row + first, width, tokens }
-    }
 }
 
 /// The inputs of products for some tokens, in the forms that weights take.

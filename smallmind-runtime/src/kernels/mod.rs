@@ -30,6 +30,7 @@ mod table;
 mod tests;
 pub(crate) mod threads;
 mod tiles;
+mod tiling;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
