@@ -67,6 +67,9 @@ impl Engine {
         let tokenizer = options.tokenizer.build(file.metadata())?;
         let load =
             LoadOptions { threads: options.threads, precision: options.precision, kernels: None };
+        // Before the weights are packed: those give back the pages that this reads.
+        #[cfg(feature = "chat")]
+        let chat = crate::chat::Shared::of(&file);
         let model = Model::load(&file, &load, cancel)?;
         let (tokens, embeddings) = (tokenizer.vocab_size(), model.config().vocab_size);
         if tokens != embeddings {
@@ -80,7 +83,7 @@ impl Engine {
             #[cfg(feature = "constrained")]
             grammars: OnceLock::new(),
             #[cfg(feature = "chat")]
-            chat: crate::chat::Shared::of(&file),
+            chat,
         };
         Ok(Self { shared: Arc::new(shared) })
     }

@@ -277,7 +277,6 @@ pub(crate) struct Product<'a> {
 #[derive(Clone, Copy)]
 struct Panels<'a> {
     a: &'a Activations,
-    quantized: bool,
     /// Panels of a matrix, and of a task.
     count: usize,
     per_task: usize,
@@ -288,9 +287,9 @@ struct Panels<'a> {
 
 /// What a task computes with one tile of tokens.
 struct Part<'a> {
+    a: &'a Activations,
     matrix: usize,
-    tile: &'a [u32],
-    width: usize,
+    span: TileSpan,
     tokens: Range<usize>,
     panels: Range<usize>,
 }
@@ -299,11 +298,11 @@ impl<'a> Panels<'a> {
     fn new(a: &'a Activations, weights: &[PackedMatrix]) -> Self {
         let weights = &weights[0];
         assert_eq!(weights.cols(), a.cols, "activations of another width");
-        let (quantized, count) = (weights.format().is_quantized(), weights.panels());
+        let count = weights.panels();
         let per_task = (TASK_BYTES / weights.panel_bytes().max(1)).max(1);
         let of_group = count.div_ceil(per_task);
         let tasks = of_group * a.tilings.len();
-        Self { a, quantized, count, per_task, of_group, tasks }
+        Self { a, count, per_task, of_group, tasks }
     }
 
     /// Calls `f` with each part of a task: panels change fastest, so that a
@@ -319,9 +318,9 @@ impl<'a> Panels<'a> {
         for tile in 0..tiling.len() {
             let span = tiling.get(tile);
             f(Part {
+                a,
                 matrix: tiling.matrix,
-                tile: a.tile(span, self.quantized),
-                width: span.width,
+                span,
                 tokens: a.tokens(span),
                 panels: panels.clone(),
             });
@@ -335,15 +334,16 @@ type Tile<const ROWS: usize> = [[f32; PANEL]; ROWS];
 /// One panel times one tile of tokens: sixteen outputs a token.
 fn product<'t>(
     compute: Compute<'_>,
-    each: usize,
     weights: &PackedMatrix,
     part: &Part<'_>,
     panel: usize,
     out: &'t mut [[f32; PANEL]],
 ) -> &'t mut [f32] {
-    let out = out[..part.width].as_flattened_mut();
-    compute.kernels.tile(weights.format(), part.width, weights.panel(panel), part.tile, out);
-    if each == 2 { add_pairs(out) } else { out }
+    let (format, width) = (weights.format(), part.span.width);
+    let out = out[..width].as_flattened_mut();
+    let activations = part.a.tile(part.span, format.is_quantized());
+    compute.kernels.tile(format, width, weights.panel(panel), activations, out);
+    if part.a.each == 2 { add_pairs(out) } else { out }
 }
 
 /// Adds each second row to the one before it, and moves the sums together.
@@ -381,8 +381,7 @@ impl Job<'_> {
         self.panels.for_each(task, |part| {
             let weights = &self.weights[part.matrix];
             for panel in part.panels.clone() {
-                let each = self.panels.a.each;
-                let products = product(compute, each, weights, &part, panel, &mut room);
+                let products = product(compute, weights, &part, panel, &mut room);
                 let outputs = weights.outputs(panel);
                 let bias = self.bias.get(outputs.clone()).unwrap_or_default();
                 // SAFETY: a task has its panels' outputs to itself.
@@ -440,9 +439,8 @@ impl GatedJob<'_> {
         self.panels.for_each(task, |part| {
             let (gate, up) = (&self.gates[part.matrix], &self.ups[part.matrix]);
             for panel in part.panels.clone() {
-                let each = self.panels.a.each;
-                let x = product(compute, each, gate, &part, panel, x);
-                let y = product(compute, each, up, &part, panel, y);
+                let x = product(compute, gate, &part, panel, x);
+                let y = product(compute, up, &part, panel, y);
                 compute.kernels.gate(self.function, x, y);
                 let outputs = gate.outputs(panel);
                 // SAFETY: a task has its panels' outputs to itself.

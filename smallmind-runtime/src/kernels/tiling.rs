@@ -35,7 +35,7 @@ impl Tiling {
         self.tokens / self.widest
     }
 
-    pub(super) fn rest_width(self) -> usize {
+    fn rest_width(self) -> usize {
         if self.tokens % self.widest == 1 { 1 } else { SMALL_TILE }
     }
 
