@@ -7,7 +7,7 @@
 #[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
 mod common;
 
-use common::Random;
+use common::{Random, found};
 use smallmind_abstractions::{CancellationToken, Retriever, SearchRequest};
 use smallmind_rag::ingest::{Event, ingest};
 use smallmind_rag::{Bm25, Error, Language, Stage, Store};
@@ -33,12 +33,11 @@ fn write(docs: &Path, version: usize) {
 
 /// The text of each source.
 fn contents(store: &Arc<Store>) -> BTreeMap<String, String> {
-    let never = CancellationToken::new();
     let request = SearchRequest::new("wings").with_limit(2 * FILES);
-    let hits = Bm25::new(store.clone()).retrieve(&request, &never).unwrap();
-    let chunks: Vec<_> = hits.iter().map(|h| h.chunk).collect();
-    let passages = store.passages(&chunks, &request.access, &never).unwrap();
-    passages.into_iter().map(|p| (p.source, p.text)).collect()
+    found(store, &Bm25::new(store.clone()), &request)
+        .into_iter()
+        .map(|p| (p.source, p.text))
+        .collect()
 }
 
 /// Ingests until done or stopped, `after` some time. Returns how it ended and

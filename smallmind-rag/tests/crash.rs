@@ -7,9 +7,9 @@
 #[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
 mod common;
 
-use common::Random;
+use common::{Random, found};
 use rusqlite::Connection;
-use smallmind_abstractions::{Access, CancellationToken, Retriever, SearchRequest};
+use smallmind_abstractions::{Access, CancellationToken, SearchRequest};
 use smallmind_rag::ingest::ingest;
 use smallmind_rag::{Bm25, Language, Store};
 use std::fs;
@@ -74,9 +74,7 @@ fn work_and_kill(folder: &Path, time: Duration) -> Option<u64> {
 fn versions(store: &Arc<Store>) -> Vec<u64> {
     let never = CancellationToken::new();
     let request = SearchRequest::new("wings").with_limit(2 * FILES);
-    let hits = Bm25::new(store.clone()).retrieve(&request, &never).unwrap();
-    let chunks: Vec<_> = hits.iter().map(|h| h.chunk).collect();
-    let passages = store.passages(&chunks, &request.access, &never).unwrap();
+    let passages = found(store, &Bm25::new(store.clone()), &request);
     let status = store.status(&Access::Everything, &never).unwrap();
     assert_eq!(passages.len() as u64, status.chunks, "each chunk is found by its words");
     assert_eq!(passages.len() as u64, status.documents, "each document has its chunk");

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
-use smallmind_abstractions::{Access, CancellationToken, Retriever, SearchRequest};
+#[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
+mod common;
+
+use smallmind_abstractions::{CancellationToken, SearchRequest};
 use smallmind_rag::ingest::{Event, ingest};
 use smallmind_rag::{Bm25, Language, Passage, Store};
 use std::fs;
@@ -24,10 +27,7 @@ fn sync(store: &Store, folder: &Path) -> [usize; 4] {
 }
 
 fn search(store: &Arc<Store>, question: &str) -> Vec<Passage> {
-    let never = CancellationToken::new();
-    let hits = Bm25::new(store.clone()).retrieve(&SearchRequest::new(question), &never).unwrap();
-    let chunks: Vec<_> = hits.iter().map(|h| h.chunk).collect();
-    store.passages(&chunks, &Access::default(), &never).unwrap()
+    common::found(store, &Bm25::new(store.clone()), &SearchRequest::new(question))
 }
 
 #[test]

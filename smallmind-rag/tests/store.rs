@@ -21,13 +21,11 @@ fn text(source: &str, text: &str) -> Document {
 }
 
 fn found(store: &Arc<Store>, question: &str, access: &Access) -> Vec<String> {
-    let never = CancellationToken::new();
     let request = SearchRequest::new(question).with_access(access.clone());
-    let hits = Bm25::new(store.clone()).retrieve(&request, &never).unwrap();
-    let chunks: Vec<_> = hits.iter().map(|h| h.chunk).collect();
-    let passages = store.passages(&chunks, access, &never).unwrap();
-    assert_eq!(passages.len(), hits.len(), "all that is found can be read");
-    passages.into_iter().map(|p| p.source).collect()
+    common::found(store, &Bm25::new(store.clone()), &request)
+        .into_iter()
+        .map(|p| p.source)
+        .collect()
 }
 
 #[test]

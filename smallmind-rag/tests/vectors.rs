@@ -98,10 +98,7 @@ fn a_search_sees_the_last_commit_of_any_process() {
     let found = |question: &str| -> Vec<String> {
         let dense = Dense::new(ours.clone(), Arc::new(Words(16)));
         let request = SearchRequest::new(question).with_limit(2);
-        let hits = dense.retrieve(&request, &never).unwrap();
-        let chunks: Vec<_> = hits.iter().map(|h| h.chunk).collect();
-        let passages = ours.passages(&chunks, &request.access, &never).unwrap();
-        passages.into_iter().map(|p| p.source).collect()
+        common::found(&ours, &dense, &request).into_iter().map(|p| p.source).collect()
     };
     assert!(found("swept wings").is_empty(), "a store without vectors finds nothing");
     let put = |source: &str, text: &str| {

@@ -63,6 +63,10 @@ pub(super) fn row(text: &str, bytes: &Range<usize>, lines: &Range<usize>) -> Vec
     splitter().chunks(text).map(chunk).collect()
 }
 
+pub(super) fn newlines(text: &str) -> usize {
+    text.bytes().filter(|b| *b == b'\n').count()
+}
+
 fn collect<'a>(
     pieces: impl Iterator<Item = (usize, &'a str)>,
     text: &str,
@@ -70,7 +74,6 @@ fn collect<'a>(
     cancel: &CancellationToken,
 ) -> Result<Vec<Chunk>, Fault> {
     let (mut at, mut line) = (0, 1);
-    let newlines = |text: &str| text.bytes().filter(|b| *b == b'\n').count();
     let mut chunks = Vec::new();
     for (start, piece) in pieces {
         cancel.check()?;

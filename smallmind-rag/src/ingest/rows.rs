@@ -1,6 +1,6 @@
 //! Tables: each row is a chunk, of its columns' names and values.
 
-use super::chunk::{Fault, row};
+use super::chunk::{Fault, newlines, row};
 use crate::Chunk;
 use serde_json::Value;
 use smallmind_abstractions::CancellationToken;
@@ -75,10 +75,6 @@ fn describe<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
         name => format!("{name}: {value}"),
     };
     fields.filter(|(_, v)| !v.trim().is_empty()).map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn newlines(text: &str) -> usize {
-    text.bytes().filter(|b| *b == b'\n').count()
 }
 
 #[cfg(test)]

@@ -1,6 +1,19 @@
 //! What several tests share.
 
-use smallmind_abstractions::{CancellationToken, Embedder, EmbeddingRole, Error as AbstractError};
+use smallmind_abstractions::{
+    CancellationToken, Embedder, EmbeddingRole, Error as AbstractError, Retriever, SearchRequest,
+};
+use smallmind_rag::{Passage, Store};
+
+/// What a retriever finds in a store.
+pub fn found(store: &Store, by: &dyn Retriever, request: &SearchRequest) -> Vec<Passage> {
+    let never = CancellationToken::new();
+    let hits = by.retrieve(request, &never).unwrap();
+    let chunks: Vec<_> = hits.iter().map(|h| h.chunk).collect();
+    let passages = store.passages(&chunks, &request.access, &never).unwrap();
+    assert_eq!(passages.len(), hits.len(), "all that is found can be read");
+    passages
+}
 
 /// A small generator (SplitMix64), so that a failure can be had again.
 pub struct Random(pub u64);

@@ -99,13 +99,7 @@ impl Recipe {
             (Ok(heads), Ok(kv)) => kv > 0 && heads / kv >= 4,
             _ => false,
         };
-        let layer = Layer {
-            first: layer < layers / 8,
-            very_first: layer < layers / 16,
-            more: layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2,
-            index: layer,
-            shared,
-        };
+        let layer = Layer { index: layer, of: layers, shared };
         let chosen = match (architecture, number("expert_count").ok()) {
             (_, Some(8)) => self.among_eight_experts(part).or_else(|| self.of_layer(&layer, part)),
             ("falcon", _) => self.in_falcon(&layer, part),
@@ -118,14 +112,14 @@ impl Recipe {
     fn of_layer(&self, layer: &Layer, part: &str) -> Option<TensorType> {
         use TensorType::{Q3_K, Q4_K, Q5_K, Q6_K};
         Some(match (self.name, part) {
-            ("Q5_K_M" | "Q4_K_M", "attn_v" | "ffn_down") if layer.more => Q6_K,
+            ("Q5_K_M" | "Q4_K_M", "attn_v" | "ffn_down") if layer.is_finer() => Q6_K,
             ("Q4_K_S", "attn_v") if layer.index < 4 => Q5_K,
-            ("Q4_K_S", "ffn_down") if layer.first => Q5_K,
+            ("Q4_K_S", "ffn_down") if layer.is_first(8) => Q5_K,
             ("IQ4_NL" | "IQ4_XS", "attn_v") if layer.shared => Q5_K,
-            ("IQ4_NL" | "IQ4_XS", "ffn_down") if layer.first => Q5_K,
+            ("IQ4_NL" | "IQ4_XS", "ffn_down") if layer.is_first(8) => Q5_K,
             ("Q3_K_L", "attn_v" | "ffn_down" | "attn_output") => Q5_K,
             ("Q3_K_M", "attn_v") if layer.index < 2 => Q5_K,
-            ("Q3_K_M", "ffn_down") if layer.very_first => Q5_K,
+            ("Q3_K_M", "ffn_down") if layer.is_first(16) => Q5_K,
             ("Q3_K_M", "attn_v" | "ffn_down" | "attn_output") => Q4_K,
             ("Q2_K", "attn_v") if layer.shared => Q4_K,
             ("Q2_K", "attn_v" | "ffn_down" | "attn_output") => Q3_K,
@@ -148,10 +142,10 @@ impl Recipe {
     fn in_falcon(&self, layer: &Layer, part: &str) -> Option<TensorType> {
         use TensorType::{Q3_K, Q4_K, Q5_K, Q6_K};
         Some(match (self.name, part) {
-            ("Q4_K_M", "ffn_down") if layer.very_first => Q6_K,
-            ("Q4_K_M", "ffn_down") if layer.more => Q5_K,
-            ("Q3_K_M", "ffn_down") if layer.very_first => Q5_K,
-            ("Q3_K_M", "ffn_down") if !layer.more => Q3_K,
+            ("Q4_K_M", "ffn_down") if layer.is_first(16) => Q6_K,
+            ("Q4_K_M", "ffn_down") if layer.is_finer() => Q5_K,
+            ("Q3_K_M", "ffn_down") if layer.is_first(16) => Q5_K,
+            ("Q3_K_M", "ffn_down") if !layer.is_finer() => Q3_K,
             ("Q3_K_L", "ffn_down" | "attn_output") => Q4_K,
             ("Q4_K_M" | "Q4_K_S", "ffn_down") => self.base,
             (_, "attn_output") => self.base,
@@ -160,14 +154,25 @@ impl Recipe {
     }
 }
 
-/// Where a tensor's layer is, and whether its heads share keys and values.
+/// Which of how many layers a tensor is in, and whether its heads share keys
+/// and values.
 struct Layer {
     index: usize,
-    first: bool,
-    very_first: bool,
-    /// Among those that the mixes called `M` hold finer.
-    more: bool,
+    of: usize,
     shared: bool,
+}
+
+impl Layer {
+    /// Whether it is in the first `1 / parts` of all.
+    fn is_first(&self, parts: usize) -> bool {
+        self.index < self.of / parts
+    }
+
+    /// Whether the mixes called `M` hold it finer.
+    fn is_finer(&self) -> bool {
+        let eighth = self.of / 8;
+        self.is_first(8) || self.index >= 7 * self.of / 8 || (self.index - eighth) % 3 == 2
+    }
 }
 
 /// `blk.3.ffn_down.weight` to `(3, "ffn_down")`. Experts are as what they are
