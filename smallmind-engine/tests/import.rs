@@ -106,6 +106,31 @@ fn a_folder_becomes_a_file_that_embeds() {
 }
 
 #[test]
+fn texts_are_cut_where_the_folder_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write(path, &config(), &[]);
+    let never = CancellationToken::new();
+    let load = |length: Value| {
+        let text = json!({"max_seq_length": length, "do_lower_case": false}).to_string();
+        fs::write(path.join("sentence_bert_config.json"), text).unwrap();
+        let model = EmbeddingModel::load(convert(path)?, EmbeddingOptions::default(), &never);
+        Ok::<_, String>(model.unwrap())
+    };
+    for (length, expected) in [(json!(6), 6), (Value::Null, 8), (json!(4000), 8)] {
+        let model = load(length).unwrap();
+        assert_eq!(model.encoder().config().context_length, expected);
+        // [CLS] and [SEP] take two.
+        let texts = ["b ".repeat(100), "b ".repeat(expected - 2), "b ".repeat(expected - 3)];
+        let texts = texts.each_ref().map(String::as_str);
+        let vectors = model.embed(&texts, EmbeddingRole::Document, &never).unwrap();
+        assert_eq!(vectors[..LENGTH], vectors[LENGTH..2 * LENGTH]);
+        assert_ne!(vectors[..LENGTH], vectors[2 * LENGTH..]);
+    }
+    assert!(load(json!("six")).unwrap_err().contains("max_seq_length is \"six\""));
+}
+
+#[test]
 fn what_cannot_be_converted_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

@@ -22,17 +22,15 @@ pub(super) fn numbers(folder: &Folder<'_>, metadata: &mut Metadata) -> Result<()
     metadata.insert("general.architecture", MetadataValue::String("bert".into()));
     metadata.insert("general.name", MetadataValue::String(folder.name()));
     for (theirs, ours) in [
-        ("max_position_embeddings", "bert.context_length"),
         ("hidden_size", "bert.embedding_length"),
         ("intermediate_size", "bert.feed_forward_length"),
         ("num_hidden_layers", "bert.block_count"),
         ("num_attention_heads", "bert.attention.head_count"),
         ("type_vocab_size", "tokenizer.ggml.token_type_count"),
     ] {
-        let found = config[theirs].as_u64().and_then(|n| u32::try_from(n).ok());
-        let wrong = || folder.wrong(CONFIG, format!("{theirs} is {}, no number", config[theirs]));
-        metadata.insert(ours, MetadataValue::U32(found.ok_or_else(wrong)?));
+        metadata.insert(ours, MetadataValue::U32(number(folder, &config, theirs)?));
     }
+    metadata.insert("bert.context_length", MetadataValue::U32(positions(folder)?));
     let epsilon = config["layer_norm_eps"].as_f64().unwrap_or(1e-12) as f32;
     metadata.insert("bert.attention.layer_norm_epsilon", MetadataValue::F32(epsilon));
     metadata.insert("bert.attention.causal", MetadataValue::Bool(false));
@@ -40,6 +38,27 @@ pub(super) fn numbers(folder: &Folder<'_>, metadata: &mut Metadata) -> Result<()
         metadata.insert("bert.pooling_type", MetadataValue::U32(pooling));
     }
     Ok(())
+}
+
+/// Positions that the model of `config.json` has and texts are cut at: those of
+/// `sentence_bert_config.json`, where it names fewer.
+pub(super) fn positions(folder: &Folder<'_>) -> Result<u32, Error> {
+    const SENTENCES: &str = "sentence_bert_config.json";
+    const LENGTH: &str = "max_seq_length";
+    let all = number(folder, &folder.json(CONFIG)?, "max_position_embeddings")?;
+    let Some(config) = folder.optional_json(SENTENCES)? else { return Ok(all) };
+    match &config[LENGTH] {
+        Value::Null => Ok(all),
+        length => match length.as_u64() {
+            Some(length @ 1..) => Ok(u32::try_from(length).unwrap_or(u32::MAX).min(all)),
+            _ => Err(folder.wrong(SENTENCES, format!("{LENGTH} is {length}, no length"))),
+        },
+    }
+}
+
+fn number(folder: &Folder<'_>, config: &Value, key: &str) -> Result<u32, Error> {
+    let found = config[key].as_u64().and_then(|n| u32::try_from(n).ok());
+    found.ok_or_else(|| folder.wrong(CONFIG, format!("{key} is {}, no number", config[key])))
 }
 
 /// The number that GGUF has for what `modules.json` makes of tokens' vectors.
@@ -100,6 +119,9 @@ pub(super) fn tensor_name(name: &str) -> Option<Option<String>> {
     };
     Some(Some(format!("{ours}.{kind}")))
 }
+
+/// The rows of what is looked up by position.
+pub(super) const POSITIONS: &str = "position_embd.weight";
 
 fn embedding(stem: &str) -> Option<&'static str> {
     Some(match stem {

@@ -13,7 +13,7 @@ mod bert;
 mod folder;
 
 use crate::Error;
-use bert::{numbers, tensor_name};
+use bert::{POSITIONS, numbers, positions, tensor_name};
 use folder::Folder;
 use safetensors::{Dtype, SafeTensors};
 use smallmind_abstractions::{CancellationToken, Error as AbstractError};
@@ -40,6 +40,7 @@ pub fn sentence_transformer(
     let folder = Folder::new(from);
     let mut metadata = hf::load(&folder.read("tokenizer.json")?)?;
     numbers(&folder, &mut metadata)?;
+    let positions = positions(&folder)? as usize;
     let data = folder.read("model.safetensors")?;
     let damaged = |reason: String| folder.wrong("model.safetensors", reason);
     let tensors = SafeTensors::deserialize(&data).map_err(|e| damaged(e.to_string()))?;
@@ -53,7 +54,15 @@ pub fn sentence_transformer(
         };
         let Some(ours) = ours else { continue };
         let tensor = tensors.tensor(name).map_err(|e| damaged(e.to_string()))?;
-        let dims: Vec<_> = tensor.shape().iter().rev().map(|d| *d as u64).collect();
+        let mut dims: Vec<_> = tensor.shape().iter().rev().map(|d| *d as u64).collect();
+        let mut data = tensor.data();
+        if let (POSITIONS, [_, rows]) = (ours.as_str(), &mut dims[..])
+            && *rows > positions as u64
+        {
+            // Those that no text reaches.
+            data = &data[..data.len() / *rows as usize * positions];
+            *rows = positions as u64;
+        }
         let shape = Shape::new(&dims);
         let shape = shape.ok_or_else(|| damaged(format!("tensor '{name}' has shape {dims:?}")))?;
         let tensor_type = match tensor.dtype() {
@@ -62,7 +71,7 @@ pub fn sentence_transformer(
             Dtype::BF16 => TensorType::BF16,
             other => return Err(damaged(format!("tensor '{name}' has type {other:?}"))),
         };
-        writer.tensor(&ours, shape, tensor_type, tensor.data());
+        writer.tensor(&ours, shape, tensor_type, data);
     }
     let failed = |e| folder.wrong(&to.display().to_string(), format!("cannot be written: {e}"));
     let file = File::create(to).map_err(failed)?;
