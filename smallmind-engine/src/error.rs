@@ -81,6 +81,15 @@ pub enum Error {
     #[cfg(feature = "chat")]
     #[error("there is nothing to reply to; say something first")]
     NothingToReplyTo,
+    /// A model that calls functions again and again.
+    #[cfg(feature = "chat")]
+    #[error(
+        "the model replied with calls {rounds} times in a row; say what it should do with the results"
+    )]
+    TooManyCalls {
+        /// How often.
+        rounds: usize,
+    },
     /// Only what the user said can be edited.
     #[cfg(feature = "chat")]
     #[error("message {index} is none of the user's; choose one that the user said")]

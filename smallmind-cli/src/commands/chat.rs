@@ -61,7 +61,8 @@ pub(crate) struct Args {
 impl Args {
     fn chat_options(&self) -> ChatOptions {
         let policy = self.keep_turns.map_or(ContextPolicy::Refuse, ContextPolicy::KeepTurns);
-        ChatOptions { session: self.session.options(), system: self.system.clone(), policy }
+        let (session, system) = (self.session.options(), self.system.clone());
+        ChatOptions { session, system, policy, ..Default::default() }
     }
 }
 

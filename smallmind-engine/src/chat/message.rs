@@ -78,6 +78,12 @@ impl Message {
         Self::new(Role::Assistant, content)
     }
 
+    /// What a function returned that the model called.
+    pub fn tool(call: &ToolCall, result: impl Into<String>) -> Self {
+        let (tool_call_id, name) = (call.id.clone(), Some(call.name.clone()));
+        Self { tool_call_id, name, ..Self::new(Role::Tool, result) }
+    }
+
     /// All that somebody said in it.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
         let optional = [&self.reasoning, &self.tool_call_id, &self.name];
@@ -111,7 +117,7 @@ impl Message {
 }
 
 /// All strings of a value, keys too.
-fn strings<'v>(value: &'v Value, out: &mut Vec<&'v str>) {
+pub(super) fn strings<'v>(value: &'v Value, out: &mut Vec<&'v str>) {
     match value {
         Value::String(text) => out.push(text),
         Value::Array(values) => values.iter().for_each(|value| strings(value, out)),
@@ -123,7 +129,7 @@ fn strings<'v>(value: &'v Value, out: &mut Vec<&'v str>) {
     }
 }
 
-fn map_strings(value: Value, map: &impl Fn(&str) -> String) -> Value {
+pub(super) fn map_strings(value: Value, map: &impl Fn(&str) -> String) -> Value {
     match value {
         Value::String(text) => Value::String(map(&text)),
         Value::Array(values) => values.into_iter().map(|value| map_strings(value, map)).collect(),

@@ -1,6 +1,7 @@
 //! Chats: messages, the template that makes a prompt of them, and sessions
 //! that answer.
 
+mod calls;
 mod history;
 mod message;
 mod saved;
@@ -9,6 +10,7 @@ mod shared;
 mod store;
 mod stream;
 mod template;
+mod tools;
 mod transcript;
 mod verbatim;
 mod window;
@@ -20,4 +22,5 @@ pub(crate) use shared::Shared;
 pub use store::{FolderStore, MemoryStore, SessionStore};
 pub use stream::{ChatEvent, ChatReply, ChatStream};
 pub use template::{ChatTemplate, NO_TEMPLATE, RenderOptions};
+pub use tools::{ToolDefinition, Toolbox};
 pub use window::{ContextPolicy, ContextTruncation};

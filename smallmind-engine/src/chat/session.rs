@@ -1,9 +1,10 @@
 //! Chats: what was said, and the session that answers.
 
+use super::calls::{CallReader, CallSyntax};
 use super::history::History;
 use super::stream::ChatStream;
 use super::transcript::Transcript;
-use super::{ChatReply, ChatTemplate, ContextPolicy, Message, Role};
+use super::{ChatReply, ChatTemplate, ContextPolicy, Message, RenderOptions, Role, ToolDefinition};
 use crate::guard::{Guard, Held};
 use crate::{Engine, Error, InferenceSession, SessionOptions};
 use smallmind_abstractions::{
@@ -20,6 +21,12 @@ pub struct ChatOptions {
     pub system: Option<String>,
     /// What is done when the context window is full.
     pub policy: ContextPolicy,
+    /// Functions that the model may call, where its template has a way to tell
+    /// it; a reply's calls are in its message.
+    pub tools: Vec<ToolDefinition>,
+    /// Whether the model should think before it answers, where its template
+    /// asks.
+    pub thinking: Option<bool>,
 }
 
 /// What a reply is asked for to.
@@ -107,6 +114,8 @@ pub struct ChatSession {
     session: InferenceSession,
     template: ChatTemplate,
     policy: ContextPolicy,
+    tools: Vec<ToolDefinition>,
+    thinking: Option<bool>,
     diagnostics: Vec<Diagnostic>,
     state: Mutex<ChatState>,
 }
@@ -135,6 +144,8 @@ impl ChatSession {
             session,
             template,
             policy: options.policy,
+            tools: options.tools,
+            thinking: options.thinking,
             diagnostics,
             state: Mutex::new(state),
         })
@@ -229,6 +240,8 @@ impl ChatSession {
             session: self.session.fork(id)?,
             template: self.template.clone(),
             policy: self.policy,
+            tools: self.tools.clone(),
+            thinking: self.thinking,
             diagnostics: self.diagnostics.clone(),
             state,
         })
@@ -267,9 +280,20 @@ impl ChatSession {
         Ok(ChatStream::new(self, held, generation, history, truncation))
     }
 
-    /// The message that a generated text is.
-    pub(super) fn reply(&self, text: &str) -> Message {
-        Message::assistant(text)
+    /// What tells calls from text, where the model may call anything.
+    pub(super) fn call_reader(&self) -> Option<CallReader> {
+        let syntax = || CallSyntax::of(self.template.source());
+        (!self.tools.is_empty()).then(|| CallReader::new(syntax()))
+    }
+
+    /// How prompts are rendered.
+    pub(super) fn render_options(&self) -> RenderOptions {
+        RenderOptions {
+            add_generation_prompt: true,
+            tools: self.tools.clone(),
+            thinking: self.thinking,
+            time: None,
+        }
     }
 
     /// Takes note of which tokens a reply was made of.
@@ -301,6 +325,10 @@ impl ChatSession {
 
     pub(super) fn policy(&self) -> ContextPolicy {
         self.policy
+    }
+
+    pub(super) fn tools(&self) -> &[ToolDefinition] {
+        &self.tools
     }
 
     pub(super) fn template(&self) -> &ChatTemplate {

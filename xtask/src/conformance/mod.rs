@@ -1,4 +1,5 @@
-//! `cargo xtask conformance`: the tokenizers against llama.cpp's.
+//! `cargo xtask conformance`: the tokenizers against llama.cpp's, and chat
+//! templates against Jinja.
 //!
 //! Every vocabulary of the reference encodes the reference's own test texts,
 //! texts in many languages, and generated strings; so does one of them under
@@ -11,6 +12,7 @@ mod digests;
 mod peer;
 mod reference;
 mod strings;
+mod templates;
 
 use crate::command::say;
 use digests::{BLOCK, Digests};
@@ -30,7 +32,7 @@ const HELP: &str = "\
 usage: cargo xtask conformance [--peer PYTHON] [--bless] [--only NAME]
   --peer PYTHON  ask llama_cpp of this Python for ids, too, and compare with them
   --bless        write the digests of the peer's ids
-  --only NAME    one vocabulary";
+  --only NAME    one vocabulary, or all chat 'templates'";
 
 #[derive(Debug, Default)]
 struct Options {
@@ -91,6 +93,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         let tokens = tokenizer.vocab_size();
         say(&format!("| {} | {tokens} | {cases} | {differences} |", vocabulary.name));
         total += differences;
+    }
+    if options.only.as_ref().is_none_or(|only| only == "templates") {
+        let folder = reference::directory()?.join("templates");
+        total += templates::compare(&folder, options.peer.as_deref(), options.bless)?;
     }
     if options.bless {
         digests.write()?;

@@ -105,8 +105,8 @@ pub(super) fn texts() -> Result<Vec<Vec<u8>>> {
     Ok(split(&std::fs::read_to_string(path)?))
 }
 
-/// Where the vocabularies are; fetches the package the first time.
-fn directory() -> Result<PathBuf> {
+/// Where the vocabularies and templates are; fetches the package the first time.
+pub(super) fn directory() -> Result<PathBuf> {
     let target = root().join("target/conformance");
     let models = target.join("llama_cpp_python-0.3.36/vendor/llama.cpp/models");
     if !models.exists() {
