@@ -1,7 +1,7 @@
 //! What chooses the next token, and what is told of the choice.
 
 use crate::{Engine, Error};
-use smallmind_abstractions::{GenerationOptions, TokenId, TokenLogprobs};
+use smallmind_abstractions::{CancellationToken, GenerationOptions, TokenId, TokenLogprobs};
 use smallmind_runtime::{Error as RuntimeError, Sampler, logprobs};
 use std::fmt::Debug;
 
@@ -42,6 +42,7 @@ impl Choice {
         engine: &Engine,
         options: &GenerationOptions,
         prompt: &[TokenId],
+        cancel: &CancellationToken,
     ) -> Result<Self, Error> {
         if let Some(top) = options.logprobs.filter(|&top| top > MAX_LOGPROBS) {
             let (option, value, expected) = ("logprobs", top as f32, "at most 20");
@@ -53,8 +54,12 @@ impl Choice {
         }
         let mut sampler = Sampler::new(sampling)?;
         prompt.iter().for_each(|&id| sampler.accept(id));
-        let mask = options.constraint.as_ref().map(|constraint| engine.mask(constraint));
-        Ok(Self { sampler, logprobs: options.logprobs, mask: mask.transpose()? })
+        let mask = match options.constraint.clone().map(|it| engine.mask(it, cancel)) {
+            // The first step then ends the generation, with what there is.
+            Some(Err(Error::Runtime(RuntimeError::Cancelled(_)))) => None,
+            mask => mask.transpose()?,
+        };
+        Ok(Self { sampler, logprobs: options.logprobs, mask })
     }
 
     /// Chooses a token from a row of logits; it counts as part of the text.

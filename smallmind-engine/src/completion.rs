@@ -7,7 +7,7 @@ use crate::choice::{Choice, Chosen};
 use crate::stop::{self, Scan};
 use crate::{Engine, Error};
 use smallmind_abstractions::{
-    CancelCause, DecodeOptions, Diagnostic, EncodeOptions, FinishReason, GenerationEvent,
+    CancelCause, CancellationToken, DecodeOptions, Diagnostic, EncodeOptions, FinishReason, GenerationEvent,
     GenerationRequest, GenerationResult, IncrementalDecoder, Prompt, Timings, TokenId,
     TokenLogprobs, Usage,
 };
@@ -38,6 +38,7 @@ impl Task {
         engine: &Engine,
         request: &GenerationRequest,
         capacity: usize,
+        cancel: &CancellationToken,
     ) -> Result<Self, Error> {
         let started = Instant::now();
         let options = &request.options;
@@ -48,7 +49,7 @@ impl Task {
         if prompt.len() >= capacity {
             return Err(Error::PromptTooLong { tokens: prompt.len(), capacity });
         }
-        let choice = Choice::new(engine, options, &prompt)?;
+        let choice = Choice::new(engine, options, &prompt, cancel)?;
         let echo = options.echo.then(|| echoed(engine, request, &prompt)).transpose()?;
         let max_tokens = options.max_tokens.unwrap_or(usize::MAX);
         Ok(Self {

@@ -1,6 +1,7 @@
 //! A model and its tokenizer, loaded once and shared.
 
 use crate::choice::Mask;
+use crate::detached::detached;
 use crate::{Error, InferenceSession, SessionOptions};
 use smallmind_abstractions::{
     CancellationToken, Constraint, DecodeOptions, Metadata, TokenId, Tokenizer,
@@ -63,8 +64,12 @@ impl Engine {
         options: EngineOptions,
         cancel: &CancellationToken,
     ) -> Result<Self, Error> {
-        let file = ModelFile::open(path.as_ref())?;
-        let tokenizer = options.tokenizer.build(file.metadata())?;
+        let (path, factory) = (path.as_ref().to_owned(), options.tokenizer);
+        let (file, tokenizer) = detached(cancel, move || {
+            let file = ModelFile::open(&path)?;
+            let tokenizer = factory.build(file.metadata())?;
+            Ok((file, tokenizer))
+        })?;
         let load =
             LoadOptions { threads: options.threads, precision: options.precision, kernels: None };
         // Before the weights are packed: those give back the pages that this reads.
@@ -111,20 +116,32 @@ impl Engine {
 
     /// What holds a text to `constraint`.
     #[cfg(feature = "constrained")]
-    pub(crate) fn mask(&self, constraint: &Constraint) -> Result<Box<dyn Mask>, Error> {
-        let grammars = match self.shared.grammars.get() {
-            Some(grammars) => grammars,
-            None => {
-                let grammars = Grammars::new(&self.shared.tokenizer)?;
-                self.shared.grammars.get_or_init(|| grammars)
-            }
-        };
-        Ok(Box::new(grammars.begin(constraint)?))
+    pub(crate) fn mask(
+        &self,
+        constraint: Constraint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn Mask>, Error> {
+        let shared = Arc::clone(&self.shared);
+        detached(cancel, move || {
+            let grammars = match shared.grammars.get() {
+                Some(grammars) => grammars,
+                None => {
+                    let grammars = Grammars::new(&shared.tokenizer)?;
+                    shared.grammars.get_or_init(|| grammars)
+                }
+            };
+            let constrained: Box<dyn Mask> = Box::new(grammars.begin(&constraint)?);
+            Ok(constrained)
+        })
     }
 
     /// Says which feature would hold a text to a constraint.
     #[cfg(not(feature = "constrained"))]
-    pub(crate) fn mask(&self, _: &Constraint) -> Result<Box<dyn Mask>, Error> {
+    pub(crate) fn mask(
+        &self,
+        _: Constraint,
+        _: &CancellationToken,
+    ) -> Result<Box<dyn Mask>, Error> {
         let reason = "smallmind-engine was built without its feature 'constrained'".to_owned();
         Err(Error::Constraint { reason })
     }

@@ -44,10 +44,10 @@ impl<'s> Generation<'s> {
         let engine = session.engine();
         let mut state = lease.state();
         state.begin();
-        let task = Task::new(engine, request, state.context.capacity())?;
+        let cancel = Cancel::new(session, &state, request, cancel);
+        let task = Task::new(engine, request, state.context.capacity(), &cancel.token)?;
         let cached = cached(task.prompt(), &state.tokens);
         session.budget().check(state.spent, (task.prompt().len() - cached) as u64)?;
-        let cancel = Cancel::new(session, &state, request, cancel);
         drop(state);
         let completion = Completion::new(engine, task, cached);
         Ok(Self { session, lease, completion, cancel, end: None })

@@ -20,6 +20,7 @@ mod choice;
 mod completion;
 #[cfg(feature = "constrained")]
 mod constrained;
+mod detached;
 mod embedding;
 mod engine;
 mod error;

@@ -1,5 +1,6 @@
 //! `smallmind bench`.
 
+use super::cancellation;
 use crate::error::Error;
 use crate::{interrupt, models, output};
 use serde_json::{Value, json};
@@ -7,6 +8,7 @@ use smallmind_abstractions::{CancellationToken, TokenId};
 use smallmind_runtime::container::ModelFile;
 use smallmind_runtime::{CacheType, Context, LoadOptions, Logits, Model, Precision, peaks};
 use std::io::{Write, stdout};
+use std::path::Path;
 use std::time::Instant;
 
 /// Measures prefill and decode, as llama-bench does.
@@ -48,6 +50,10 @@ pub(crate) struct Args {
     /// Measure the machine instead: memory bandwidth and operations a second.
     #[arg(long)]
     peaks: bool,
+    /// Measure instead how soon work returns that is cancelled at random moments,
+    /// -r of them.
+    #[arg(long, conflicts_with = "peaks")]
+    cancel: bool,
     /// Print a JSON array, an object a row.
     #[arg(long)]
     json: bool,
@@ -81,6 +87,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         return show_peaks(args, &cancel);
     }
     let name = args.model.as_deref().unwrap_or_default();
+    if args.cancel {
+        return show_cancellation(args, &models::file(name, &cancel)?, &cancel);
+    }
     let file = ModelFile::open(&models::file(name, &cancel)?)?;
     let mut rows = Vec::new();
     let threads = if args.threads.is_empty() {
@@ -143,7 +152,7 @@ fn forward(
 }
 
 /// Any tokens will do, the same ones every time.
-fn random_tokens(count: usize, vocab_size: usize) -> Vec<TokenId> {
+pub(super) fn random_tokens(count: usize, vocab_size: usize) -> Vec<TokenId> {
     let mut state = 1u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -177,6 +186,28 @@ fn show(args: &Args, name: &str, file: &ModelFile, params: u64, rows: &[Row]) ->
         vec![name.to_owned(), size, params, r.threads.to_string(), r.test.clone(), rate]
     });
     let head = ["model", "size", "params", "threads", "test", "tokens/s"];
+    output::table(&mut stdout().lock(), &head, &cells.collect::<Vec<_>>())?;
+    Ok(())
+}
+
+fn show_cancellation(args: &Args, path: &Path, cancel: &CancellationToken) -> Result<(), Error> {
+    let threads = args.threads.first().copied();
+    let phases = cancellation::measure(path, threads, args.repetitions, cancel)?;
+    if args.json {
+        let objects = phases.iter().map(|phase| {
+            let whole = phase.whole.as_secs_f64() * 1e3;
+            json!({ "work": phase.name, "whole_ms": whole, "latencies_ms": phase.latencies })
+        });
+        writeln!(stdout(), "{:#}", Value::from_iter(objects))?;
+        return Ok(());
+    }
+    let cells = phases.iter().map(|phase| {
+        let whole = format!("{:.0}", phase.whole.as_secs_f64() * 1e3);
+        let shares = [0.5, 0.99, 1.0].map(|share| format!("{:.1}", phase.percentile(share)));
+        let counted = phase.latencies.len().to_string();
+        [vec![phase.name.to_owned(), whole, counted], shares.to_vec()].concat()
+    });
+    let head = ["work", "whole ms", "cancelled", "median ms", "p99 ms", "most ms"];
     output::table(&mut stdout().lock(), &head, &cells.collect::<Vec<_>>())?;
     Ok(())
 }

@@ -71,9 +71,8 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Error> {
     let file = ModelFile::open(&path)?;
     let (mut tensors, mut checked) = (0, 0);
     for info in file.tensors() {
-        cancel.check().map_err(smallmind_runtime::Error::from)?;
         tensors += 1;
-        checked += usize::from(file.verify(&file.tensor(&info.name)?)?);
+        checked += usize::from(file.verify(&file.tensor(&info.name)?, &cancel)?);
     }
     let path = path.display();
     writeln!(stdout(), "{path}: {tensors} tensors in their places, {checked} checksums met")?;

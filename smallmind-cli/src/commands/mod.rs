@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod bench;
+mod cancellation;
 pub(crate) mod chat;
 pub(crate) mod convert;
 pub(crate) mod embed;

@@ -149,7 +149,7 @@ impl Scheduler {
             Some(timeout) => cancel.child_with_timeout(timeout),
             None => cancel.child(),
         };
-        let task = Task::new(&self.engine, request, self.capacity)?;
+        let task = Task::new(&self.engine, request, self.capacity, &cancel)?;
         let (events, receiver) = channel();
         let ticket = Ticket { task, priority, cancel: cancel.clone(), events };
         self.queue.push(ticket)?;

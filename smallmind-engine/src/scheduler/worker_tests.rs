@@ -43,9 +43,9 @@ type Received = Receiver<Result<GenerationEvent, Error>>;
 fn ticket(engine: &Engine, prompt: &[TokenId], capacity: usize) -> (Ticket, Received) {
     let options = GenerationOptions { max_tokens: Some(6), ignore_eos: true, ..Default::default() };
     let request = GenerationRequest::new(prompt.to_vec()).with_options(options);
-    let task = Task::new(engine, &request, capacity).expect("a task");
     let (events, received) = channel();
     let (priority, cancel) = (Priority::Normal, CancellationToken::new());
+    let task = Task::new(engine, &request, capacity, &cancel).expect("a task");
     (Ticket { task, priority, cancel, events }, received)
 }
 

@@ -154,7 +154,7 @@ pub fn convert(
         out.seek(SeekFrom::Start(end)).map_err(failed)?;
         for info in model.tensors() {
             let view = model.tensor(&info.name)?;
-            model.verify(&view)?;
+            model.verify(&view, cancel)?;
             let packed = pack(view, cancel)?;
             let (storage, data) = match &packed {
                 Some(matrix) => (Storage::Panels, matrix.bytes()),

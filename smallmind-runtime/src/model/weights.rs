@@ -351,7 +351,7 @@ impl Loader<'_> {
         })?;
         // Of a tensor with several parts, the checksum is of all.
         if self.used.borrow_mut().insert(name.to_owned()) {
-            self.file.verify(&view)?;
+            self.file.verify(&view, self.cancel)?;
         }
         if view.info.storage == Storage::Panels {
             let (map, offset) = (self.file.map_of(view.info), view.info.offset as usize);
