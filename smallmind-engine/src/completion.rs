@@ -7,9 +7,9 @@ use crate::choice::{Choice, Chosen};
 use crate::stop::{self, Scan};
 use crate::{Engine, Error};
 use smallmind_abstractions::{
-    CancelCause, CancellationToken, DecodeOptions, Diagnostic, EncodeOptions, FinishReason, GenerationEvent,
-    GenerationRequest, GenerationResult, IncrementalDecoder, Prompt, Timings, TokenId,
-    TokenLogprobs, Usage,
+    CancelCause, CancellationToken, DecodeOptions, Diagnostic, EncodeOptions, FinishReason,
+    GenerationEvent, GenerationRequest, GenerationResult, IncrementalDecoder, Prompt, Timings,
+    TokenId, TokenLogprobs, Usage,
 };
 use smallmind_runtime::TensorPool;
 use smol_str::SmolStr;

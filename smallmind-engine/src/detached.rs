@@ -53,7 +53,7 @@ mod tests {
         let outcome = detached(&cancel, move || {
             stop.cancel();
             // Does not end before the caller has returned.
-            drop(until.recv());
+            let _ = until.recv();
             Ok(())
         });
         assert!(matches!(outcome, Err(Error::Runtime(RuntimeError::Cancelled(_)))), "{outcome:?}");

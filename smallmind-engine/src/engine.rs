@@ -2,6 +2,7 @@
 
 use crate::choice::Mask;
 use crate::detached::detached;
+use crate::memory::require_weights;
 use crate::{Error, InferenceSession, SessionOptions};
 use smallmind_abstractions::{
     CancellationToken, Constraint, DecodeOptions, Metadata, TokenId, Tokenizer,
@@ -58,7 +59,7 @@ impl Engine {
     ///
     /// # Errors
     /// What the file has wrong ([`Error::Runtime`], [`Error::Tokenizer`],
-    /// [`Error::VocabularyMismatch`]), or that `cancel` was cancelled.
+    /// [`Error::VocabularyMismatch`]), [`Error::InsufficientMemory`], or that `cancel` was cancelled.
     pub fn load(
         path: impl AsRef<Path>,
         options: EngineOptions,
@@ -67,6 +68,7 @@ impl Engine {
         let (path, factory) = (path.as_ref().to_owned(), options.tokenizer);
         let (file, tokenizer) = detached(cancel, move || {
             let file = ModelFile::open(&path)?;
+            require_weights(&file)?;
             let tokenizer = factory.build(file.metadata())?;
             Ok((file, tokenizer))
         })?;
@@ -167,7 +169,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Runtime`] where the context is longer than the model was
-    /// trained for.
+    /// trained for; [`Error::InsufficientMemory`].
     pub fn session(&self, options: SessionOptions) -> Result<InferenceSession, Error> {
         InferenceSession::new(self.clone(), options)
     }

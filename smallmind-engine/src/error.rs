@@ -161,6 +161,16 @@ pub enum Error {
         /// The keywords.
         keywords: String,
     },
+    /// Less memory is left than is needed.
+    #[error("{needed} bytes of memory are needed and {available} available; {advice}")]
+    InsufficientMemory {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes that this process may still take.
+        available: u64,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A draft model whose tokens are others.
     #[error(
         "the draft model has another vocabulary, {draft_tokens} tokens to {tokens}, and first differs at token {id}; use one with the same tokenizer"

@@ -30,6 +30,7 @@ mod guard;
 pub mod hub;
 #[cfg(feature = "import")]
 pub mod import;
+mod memory;
 pub mod scheduler;
 mod session;
 mod speculation;
@@ -41,6 +42,7 @@ pub use budget::{Limits, SessionBudget};
 pub use embedding::{EmbeddingModel, EmbeddingOptions};
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;
+pub use memory::{MemoryPlan, plan};
 pub use session::{InferenceSession, SessionOptions};
 pub use smallmind_runtime::{CacheType, Pooling, Precision};
 pub use smallmind_tokenizers::GgufTokenizerFactory;

@@ -3,6 +3,7 @@
 use crate::budget::Spent;
 use crate::generation::Generation;
 use crate::guard::{Guard, Held};
+use crate::memory::require_context;
 use crate::speculation::{Counts, Speculation, Speculator};
 use crate::stream::GenerationStream;
 use crate::{Engine, Error, SessionBudget};
@@ -144,6 +145,9 @@ impl InferenceSession {
         let capacity = options.context.unwrap_or(DEFAULT_CONTEXT.min(trained));
         let bytes = engine.model().context_bytes(capacity, options.cache_type);
         let diagnostics = options.budget.check_memory(bytes)?.into_iter().collect();
+        if capacity <= trained {
+            require_context(bytes as u64)?;
+        }
         let context = engine.model().new_context_with(capacity, options.cache_type)?;
         let tokens = Vec::with_capacity(capacity);
         let speculator = Speculator::new(options.speculation.clone(), &engine, capacity)?;

@@ -17,8 +17,8 @@ pub use error::Error;
 pub use gemm::{Gemm, MatrixView};
 pub use kernels::{CacheType, Level, Precision};
 pub use model::{
-    Batch, BatchEntry, Context, Encoder, EncoderConfig, LoadOptions, Logits, Model, ModelConfig,
-    Pooling, SharedPage, Workspace,
+    Batch, BatchEntry, Context, Encoder, EncoderConfig, Footprint, LoadOptions, Logits, Model,
+    ModelConfig, Pooling, SharedPage, Workspace,
 };
 pub use pool::{Buffer, TensorPool};
 pub use sampling::{Sampler, logprobs};

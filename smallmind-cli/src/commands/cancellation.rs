@@ -73,11 +73,12 @@ pub(super) fn measure(
         session.clear()?;
         session.generate(&prefill, token).map(drop)
     };
+    let decode = |(): &(), token: &_| session.generate(&decode, token).map(drop);
     Ok(vec![
-        phase("load", times, nothing, |(), token| load(token).map(drop))?,
-        phase("prefill of 4,096 tokens", times, nothing, prefill)?,
-        phase("decode", times, nothing, |(), token| session.generate(&decode, token).map(drop))?,
-        phase("building a grammar", times, fresh, |session, token| {
+        phase("load", times, cancel, nothing, |(), token| load(token).map(drop))?,
+        phase("prefill of 4,096 tokens", times, cancel, nothing, prefill)?,
+        phase("decode", times, cancel, nothing, decode)?,
+        phase("building a grammar", times, cancel, fresh, |session, token| {
             session.generate(&constrained, token).map(drop)
         })?,
     ])
@@ -104,17 +105,19 @@ fn schema() -> String {
 fn phase<T>(
     name: &'static str,
     times: u32,
+    cancel: &CancellationToken,
     prepare: impl Fn() -> Result<T, EngineError>,
     work: impl Fn(&T, &CancellationToken) -> Result<(), EngineError>,
 ) -> Result<Phase, Error> {
     let prepared = prepare()?;
     let started = Instant::now();
-    work(&prepared, &CancellationToken::new())?;
+    work(&prepared, cancel)?;
     let whole = started.elapsed();
     let (mut moments, mut latencies) = (Moments(7), Vec::new());
     for _ in 0..times {
+        cancel.check().map_err(RuntimeError::from)?;
         let prepared = prepare()?;
-        let (moment, token) = (moments.within(whole), CancellationToken::new());
+        let (moment, token) = (moments.within(whole), cancel.child());
         let (outcome, returned, cancelled) = thread::scope(|scope| {
             let canceller = scope.spawn(|| {
                 thread::sleep(moment);

@@ -2,7 +2,7 @@
 //!
 //! Before each token is chosen, the tokens that no text of the grammar goes on
 //! with are ruled out. Building a grammar and finding a mask are both bounded
-//! by the limits of `llguidance`, which keep each below 50 ms.
+//! by the limits of `llguidance`; nobody waits for the former once it is cancelled.
 
 mod gbnf;
 mod typed;

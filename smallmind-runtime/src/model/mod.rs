@@ -11,6 +11,7 @@ mod context;
 mod decoder;
 mod encoder;
 mod experts;
+mod footprint;
 mod rope;
 mod weights;
 
@@ -18,6 +19,7 @@ pub use batch::{Batch, BatchEntry};
 pub use config::ModelConfig;
 pub use context::{Context, SharedPage};
 pub use encoder::{Encoder, EncoderConfig, Pooling, Workspace};
+pub use footprint::Footprint;
 pub(crate) use weights::format;
 
 use crate::Error;
