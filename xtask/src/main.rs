@@ -20,8 +20,9 @@ cargo xtask COMMAND
   ci           everything that must pass: format, house rules, clippy, documentation, tests
   conformance  the tokenizers against llama.cpp's ('conformance --help')
   models       fetches the two models that tests need
-  report       measures and writes reports/BENCHMARKS.md and TOKENIZERS.md ('report
-               tokenizers' the latter alone); --baseline [NAME] shows before and after
+  report       measures and writes reports/BENCHMARKS.md, SHARING.md and TOKENIZERS.md
+               ('report sharing' and 'report tokenizers' one of them alone);
+               --baseline [NAME] shows before and after
   tidy         the house rules alone
 
 Of bench and report:

@@ -43,6 +43,14 @@ impl Peer {
         self.ask("speed.py", [model.as_os_str()].into_iter().chain(args))
     }
 
+    /// Tokens a second of sequences that are decoded together, by the name of a
+    /// test. The arguments are those of `smallmind bench`.
+    pub(crate) fn measure_sequences(&self, model: &str, args: &str) -> Result<Value, String> {
+        let model = model_path(model);
+        let args = args.split_whitespace().map(OsStr::new);
+        self.ask("batch_speed.py", [model.as_os_str()].into_iter().chain(args))
+    }
+
     /// Seconds that it takes to build a model's tokenizer and to encode a text.
     pub(crate) fn measure_tokenizer(&self, model: &str, text: &Path) -> Result<Value, String> {
         self.ask("tokenizer_speed.py", [model_path(model).as_os_str(), text.as_os_str()])

@@ -6,7 +6,9 @@ use crate::{interrupt, models, output};
 use serde_json::{Value, json};
 use smallmind_abstractions::{CancellationToken, TokenId};
 use smallmind_runtime::container::ModelFile;
-use smallmind_runtime::{CacheType, Context, LoadOptions, Logits, Model, Precision, peaks};
+use smallmind_runtime::{
+    BatchEntry, CacheType, Context, LoadOptions, Logits, Model, Precision, peaks,
+};
 use std::io::{Write, stdout};
 use std::path::Path;
 use std::time::Instant;
@@ -21,6 +23,7 @@ machine, in turn with what it is compared to.
 Examples:
   smallmind bench smollm2-135m -p 512 -n 128 -t 1,2 -r 5
   smallmind bench model.gguf -p 0 -n 64 -d 4096 --json
+  smallmind bench smollm2-135m -p 0 -n 64 --sequences 1,2,4,8
   smallmind bench --peaks -t 1,2")]
 pub(crate) struct Args {
     /// The model: a file, a name, or hf:OWNER/REPOSITORY/FILE.gguf.
@@ -35,6 +38,9 @@ pub(crate) struct Args {
     /// Tokens that the context holds already.
     #[arg(short, default_value_t = 0)]
     d: usize,
+    /// Decode so many sequences at once, too; the rate is that of all together.
+    #[arg(long, value_delimiter = ',', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    sequences: Vec<u16>,
     /// Threads, one or several; the physical cores where it is missing.
     #[arg(short, value_delimiter = ',')]
     threads: Vec<usize>,
@@ -107,48 +113,60 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 }
 
 fn measure(args: &Args, model: &Model, cancel: &CancellationToken) -> Result<Vec<Row>, Error> {
-    let mut context = model.new_context_with(args.d + args.p.max(args.n), args.cache_type)?;
-    let tokens = random_tokens(args.d + args.p.max(args.n), model.config().vocab_size);
+    let most = args.d + args.p.max(args.n);
+    let tokens = random_tokens(most, model.config().vocab_size);
     let (past, tokens) = tokens.split_at(args.d);
-    if !past.is_empty() {
-        model.forward(&mut context, past, Logits::None, cancel)?;
-    }
-    let depth = if args.d > 0 { format!(" @ d{}", args.d) } else { String::new() };
+    let mut context = model.new_context_with(most, args.cache_type)?;
+    model.forward(&mut context, past, Logits::None, cancel)?;
     let mut rows = Vec::new();
-    let mut test = |name: String, count: usize, step: usize| -> Result<(), Error> {
-        if count == 0 {
-            return Ok(());
+    for (test, count, step) in [("pp", args.p, args.p), ("tg", args.n, 1)] {
+        if count > 0 {
+            rows.push(row(args, model, format!("{test}{count}"), count, || {
+                context.truncate(args.d);
+                for part in tokens[..count].chunks(step) {
+                    model.forward(&mut context, part, Logits::Last, cancel)?;
+                }
+                Ok(())
+            })?);
         }
-        let mut rates = Vec::new();
-        for _ in 0..=args.repetitions {
-            context.truncate(args.d);
-            rates
-                .push(count as f64 / forward(model, &mut context, &tokens[..count], step, cancel)?);
-        }
-        // The first repetition warms up.
-        let mut rates = rates.split_off(1);
-        rates.sort_by(f64::total_cmp);
-        rows.push(Row { test: name + &depth, threads: model.threads(), rates });
-        Ok(())
-    };
-    test(format!("pp{}", args.p), args.p, args.p)?;
-    test(format!("tg{}", args.n), args.n, 1)?;
+    }
+    for sequences in args.sequences.iter().map(|n| usize::from(*n)) {
+        let forks = (0..sequences).map(|_| model.fork_context(&context));
+        let mut contexts: Vec<Context> = forks.collect::<Result<_, _>>()?;
+        let mut batch = model.new_batch();
+        let (test, count) = (format!("tg{} x{sequences}", args.n), sequences * args.n);
+        rows.push(row(args, model, test, count, || {
+            contexts.iter_mut().for_each(|context| context.truncate(args.d));
+            for token in tokens[..args.n].chunks(1) {
+                let entry = |context| BatchEntry { context, tokens: token, logits: Logits::Last };
+                let mut entries: Vec<_> = contexts.iter_mut().map(entry).collect();
+                model.forward_batch(&mut batch, &mut entries, cancel)?;
+            }
+            Ok(())
+        })?);
+    }
     Ok(rows)
 }
 
-/// The seconds that tokens take, `step` at a time.
-fn forward(
+/// Runs a test of `count` tokens time and again. The first repetition warms up.
+fn row(
+    args: &Args,
     model: &Model,
-    context: &mut Context,
-    tokens: &[TokenId],
-    step: usize,
-    cancel: &CancellationToken,
-) -> Result<f64, Error> {
-    let start = Instant::now();
-    for part in tokens.chunks(step) {
-        model.forward(context, part, Logits::Last, cancel)?;
+    test: String,
+    count: usize,
+    mut run: impl FnMut() -> Result<(), Error>,
+) -> Result<Row, Error> {
+    let depth = if args.d > 0 { format!(" @ d{}", args.d) } else { String::new() };
+    let mut rates = Vec::new();
+    for repetition in 0..=args.repetitions {
+        let start = Instant::now();
+        run()?;
+        if repetition > 0 {
+            rates.push(count as f64 / start.elapsed().as_secs_f64());
+        }
     }
-    Ok(start.elapsed().as_secs_f64())
+    rates.sort_by(f64::total_cmp);
+    Ok(Row { test: test + &depth, threads: model.threads(), rates })
 }
 
 /// Any tokens will do, the same ones every time.

@@ -7,6 +7,7 @@ mod machine;
 mod markdown;
 mod memory;
 mod share;
+mod sharing;
 mod start;
 mod tokenizers;
 
@@ -53,6 +54,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     match options.others[..] {
         [] => {}
         ["tokenizers"] => return tokenizers::write(options.peer.as_ref()),
+        ["sharing"] => return sharing::write(&options),
         [other, ..] => return Err(format!("report has no option {other}")),
     }
     let before = options.baseline.map_or_else(|| Ok(Vec::new()), endtoend::load)?;
@@ -65,6 +67,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     }
     endtoend::write(&folder.join("BENCHMARKS.md"), &markdown::write(&report))?;
     say("wrote reports/BENCHMARKS.md");
+    sharing::write(&options)?;
     tokenizers::write(options.peer.as_ref())
 }
 
