@@ -80,8 +80,9 @@ pub(crate) fn is_smq(file: &Path) -> bool {
     file.extension().is_some_and(|e| e == "smq")
 }
 
-/// A bar that counts things whose number nobody knows ahead.
-pub(crate) fn counter(things: &str) -> ProgressStyle {
-    let template = format!("{{spinner}} {{pos}} {things}, {{per_sec}}");
-    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+/// A bar of files, and what becomes of them.
+#[cfg(feature = "rag")]
+pub(crate) fn files() -> ProgressStyle {
+    ProgressStyle::with_template("{wide_bar} {pos}/{len} files, {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -25,8 +25,20 @@ pub struct Document {
     pub fingerprint: Fingerprint,
     /// Keys and values to search by; a key may have several values.
     pub metadata: Vec<(String, String)>,
+    /// What the lines of its chunks count.
+    pub unit: Unit,
     /// Its passages, in order.
     pub chunks: Vec<Chunk>,
+}
+
+/// What places in a document are counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unit {
+    /// Lines of a text.
+    #[default]
+    Lines,
+    /// Pages of a PDF file.
+    Pages,
 }
 
 /// A passage of a document.
@@ -36,9 +48,11 @@ pub struct Chunk {
     pub heading: String,
     /// The passage.
     pub text: String,
-    /// Where it stands in the source, in bytes.
+    /// Where it stands in the source, in bytes; in the text of its page, where
+    /// that is of a PDF file.
     pub bytes: Range<usize>,
-    /// Where it stands in the source, in lines from 1; the end is exclusive.
+    /// Where it stands in the source, in its document's [`Unit`]s from 1; the
+    /// end is exclusive.
     pub lines: Range<usize>,
     /// Who may see it; everybody where there are none.
     pub labels: Vec<String>,
@@ -75,8 +89,23 @@ pub struct Passage {
     pub heading: String,
     /// The passage.
     pub text: String,
-    /// Where it stands in the source, in bytes.
+    /// Where it stands in the source, in bytes; in the text of its page, where
+    /// that is of a PDF file.
     pub bytes: Range<usize>,
-    /// Where it stands in the source, in lines from 1; the end is exclusive.
+    /// Where it stands in the source, in `unit`s from 1; the end is exclusive.
     pub lines: Range<usize>,
+    /// What `lines` count.
+    pub unit: Unit,
+}
+
+impl Passage {
+    /// The source and the place in it, as editors and browsers open them:
+    /// `guide.md:12`, `guide.pdf#page=3`.
+    pub fn place(&self) -> String {
+        let mark = match self.unit {
+            Unit::Lines => ":",
+            Unit::Pages => "#page=",
+        };
+        format!("{}{mark}{}", self.source, self.lines.start)
+    }
 }

@@ -44,7 +44,7 @@ pub use answer::LanguageModel;
 pub use answer::{Answer, AnswerEvent, Answerer, Generator, Messages};
 pub use bm25::Bm25;
 pub use dense::Dense;
-pub use document::{Chunk, Document, Fingerprint, Passage};
+pub use document::{Chunk, Document, Fingerprint, Passage, Unit};
 pub use embed::{embed_missing, text_to_embed};
 pub use error::{Error, Stage};
 pub use fusion::Fusion;

@@ -9,7 +9,7 @@ mod common;
 
 use common::{Random, found};
 use smallmind_abstractions::{CancellationToken, Retriever, SearchRequest};
-use smallmind_rag::ingest::{Event, ingest};
+use smallmind_rag::ingest::{Event, Ingest};
 use smallmind_rag::{Bm25, Error, Language, Stage, Store};
 use std::collections::BTreeMap;
 use std::fs;
@@ -56,7 +56,7 @@ fn ingest_and_cancel(
             cancel.cancel();
             now
         });
-        let result = ingest(store, &[docs.to_owned()], &mut |e| events.push(e), &cancel);
+        let result = Ingest::new(store).files(&[docs.to_owned()], &mut |e| events.push(e), &cancel);
         let end = Instant::now();
         let late = end.checked_duration_since(canceller.join().unwrap());
         (result, late)

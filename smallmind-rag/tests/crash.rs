@@ -10,7 +10,7 @@ mod common;
 use common::{Random, found};
 use rusqlite::Connection;
 use smallmind_abstractions::{Access, CancellationToken, SearchRequest};
-use smallmind_rag::ingest::ingest;
+use smallmind_rag::ingest::Ingest;
 use smallmind_rag::{Bm25, Language, Store};
 use std::fs;
 use std::io::{BufRead, BufReader, Write, stdout};
@@ -45,7 +45,8 @@ fn work(folder: &Path) -> ! {
             fs::write(docs.join(format!("{file}.txt")), format!("wings version {version}\n"))
                 .unwrap();
         }
-        ingest(&store, std::slice::from_ref(&docs), &mut |_| {}, &CancellationToken::new())
+        Ingest::new(&store)
+            .files(std::slice::from_ref(&docs), &mut |_| {}, &CancellationToken::new())
             .unwrap();
         println!("committed {version}");
         stdout().flush().unwrap();

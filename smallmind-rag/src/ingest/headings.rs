@@ -12,14 +12,14 @@ pub(super) struct Headings(Vec<Heading>);
 struct Heading {
     /// Where it begins.
     at: usize,
-    /// The headings it stands under, and itself.
-    path: Vec<String>,
+    /// The headings it stands under, and itself, with their levels.
+    path: Vec<(usize, String)>,
 }
 
 impl Headings {
     /// The headings of a text in Markdown (CommonMark).
     pub(super) fn of_markdown(text: &str, cancel: &CancellationToken) -> Result<Self, Cancelled> {
-        let (mut headings, mut above) = (Self::default(), Vec::new());
+        let mut headings = Self::default();
         let mut open: Option<String> = None;
         for (event, range) in Parser::new(text).into_offset_iter() {
             cancel.check()?;
@@ -27,7 +27,7 @@ impl Headings {
                 Event::Start(Tag::Heading { .. }) => open = Some(String::new()),
                 Event::End(TagEnd::Heading(level)) => {
                     let title = open.take().unwrap_or_default();
-                    headings.push(&mut above, range.start, level as usize, title);
+                    headings.push(range.start, level as usize, title);
                 }
                 Event::Text(part) | Event::Code(part) => {
                     open.iter_mut().for_each(|title| title.push_str(&part));
@@ -41,11 +41,18 @@ impl Headings {
         Ok(headings)
     }
 
-    fn push(&mut self, above: &mut Vec<(usize, String)>, at: usize, level: usize, title: String) {
-        above.retain(|(upper, _)| *upper < level);
-        above.push((level, title));
-        let path = above.iter().map(|(_, title)| title.clone()).collect();
+    /// Adds a heading that begins at `at`, after all others.
+    pub(super) fn push(&mut self, at: usize, level: usize, title: String) {
+        let above = self.0.last().map_or(&[][..], |heading| &heading.path);
+        let mut path: Vec<_> = above.iter().filter(|(upper, _)| *upper < level).cloned().collect();
+        path.push((level, title));
         self.0.push(Heading { at, path });
+    }
+
+    /// The longest path that any passage may stand under.
+    pub(super) fn longest(&self) -> String {
+        let paths = self.0.iter().map(|heading| join(&heading.path));
+        paths.max_by_key(String::len).unwrap_or_default()
     }
 
     /// The headings that all of a passage stands under, outermost first. A
@@ -55,13 +62,17 @@ impl Headings {
         let last = self.0.partition_point(|h| h.at < passage.end);
         let Some(before) = first.checked_sub(1) else { return String::new() };
         let start = self.0[before].path.as_slice();
-        let common = |path: &[String], other: &Heading| {
+        let common = |path: &[(usize, String)], other: &Heading| {
             path.iter().zip(&other.path).take_while(|(a, b)| a == b).count()
         };
         let within = &self.0[first..last.max(first)];
         let depth = within.iter().fold(start.len(), |depth, h| common(&start[..depth], h));
-        start[..depth].join(" > ")
+        join(&start[..depth])
     }
+}
+
+fn join(path: &[(usize, String)]) -> String {
+    path.iter().map(|(_, title)| title.as_str()).collect::<Vec<_>>().join(" > ")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::Store;
 use super::filter::{MATCHING, VISIBLE, conditions, held};
-use crate::{Error, Fingerprint, Passage};
+use crate::{Error, Fingerprint, Passage, Unit};
 use rusqlite::{Row, params};
 use smallmind_abstractions::{Access, CancellationToken, ChunkId, Hit, SearchRequest};
 use std::collections::HashMap;
@@ -139,7 +139,7 @@ pub(super) fn hit(row: &Row<'_>) -> rusqlite::Result<Hit> {
 pub(super) fn select_passages(condition: &str) -> String {
     format!(
         "SELECT c.id, d.source, d.title, c.heading, c.text,
-            c.byte_start, c.byte_end, c.line_start, c.line_end
+            c.byte_start, c.byte_end, c.line_start, c.line_end, d.pages
          FROM chunks c JOIN documents d ON d.id = c.document WHERE {condition}"
     )
 }
@@ -157,5 +157,6 @@ pub(super) fn passage(row: &Row<'_>) -> rusqlite::Result<Passage> {
         text: row.get(4)?,
         bytes: range(5, 6)?,
         lines: range(7, 8)?,
+        unit: if row.get(9)? { Unit::Pages } else { Unit::Lines },
     })
 }

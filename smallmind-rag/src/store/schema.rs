@@ -66,6 +66,7 @@ const STEPS: &[&str] = &[
         vector BLOB NOT NULL
     );
 ",
+    "ALTER TABLE documents ADD COLUMN pages INTEGER NOT NULL DEFAULT 0;",
 ];
 
 /// Makes or migrates the tables. A file that is ours and new enough is only

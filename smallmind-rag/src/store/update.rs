@@ -1,7 +1,7 @@
 //! Writing: all of an update, or nothing.
 
 use super::{PATIENCE, Store, failure, is_busy, unwatch, watch};
-use crate::{Analyzer, Chunk, Document, Error, Fingerprint, Stage};
+use crate::{Analyzer, Chunk, Document, Error, Fingerprint, Stage, Unit};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use smallmind_abstractions::{CancellationToken, ChunkId};
 
@@ -116,8 +116,8 @@ impl Update<'_> {
     }
 
     fn insert_document(&self, document: &Document) -> rusqlite::Result<i64> {
-        const INSERT: &str = "INSERT INTO documents (source, title, size, modified, hash)
-            VALUES (?1, ?2, ?3, ?4, ?5)";
+        const INSERT: &str = "INSERT INTO documents (source, title, size, modified, hash, pages)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let print = &document.fingerprint;
         let size = i64::try_from(print.size).unwrap_or(i64::MAX);
         let id = self.transaction.prepare_cached(INSERT)?.insert(params![
@@ -125,7 +125,8 @@ impl Update<'_> {
             document.title,
             size,
             print.modified,
-            print.hash
+            print.hash,
+            document.unit == Unit::Pages
         ])?;
         const METADATA: &str = "INSERT OR IGNORE INTO metadata VALUES (?1, ?2, ?3)";
         let mut insert = self.transaction.prepare_cached(METADATA)?;

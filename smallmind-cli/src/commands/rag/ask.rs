@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> 
 
 fn list(out: &mut impl Write, sources: &[Passage]) -> std::io::Result<()> {
     for (n, source) in (1..).zip(sources) {
-        writeln!(out, "[{n}] {}:{}", source.source, source.lines.start)?;
+        writeln!(out, "[{n}] {}", source.place())?;
     }
     writeln!(out)
 }

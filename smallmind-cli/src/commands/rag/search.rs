@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> 
         return Ok(());
     }
     for (n, passage) in (1..).zip(&passages) {
-        writeln!(out, "[{n}] {}:{}", passage.source, passage.lines.start)?;
+        writeln!(out, "[{n}] {}", passage.place())?;
         passage.text.lines().try_for_each(|line| writeln!(out, "    {line}"))?;
     }
     Ok(())
@@ -95,6 +95,7 @@ pub(super) fn object(passage: &Passage) -> Value {
     let (bytes, lines) = (&passage.bytes, &passage.lines);
     json!({
         "source": passage.source, "title": passage.title, "text": passage.text,
+        "heading": passage.heading, "place": passage.place(),
         "bytes": [bytes.start, bytes.end], "lines": [lines.start, lines.end],
     })
 }
