@@ -238,6 +238,7 @@ fn identity(
 ) -> String {
     let config = encoder.config();
     let name = metadata.get::<&str>("general.name").unwrap_or(config.architecture);
-    let (layers, length) = (config.block_count, config.embedding_length);
-    format!("{name} {layers}x{length} {pooling:?} {query:?} {document:?}")
+    let (layers, length, most) =
+        (config.block_count, config.embedding_length, config.context_length);
+    format!("{name} {layers}x{length} {most} {pooling:?} {query:?} {document:?}")
 }

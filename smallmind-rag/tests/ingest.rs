@@ -7,8 +7,7 @@ mod common;
 
 use common::Words;
 use smallmind_abstractions::{
-    Access, CancellationToken, Embedder, EmbeddingRole, Error as AbstractError, Retriever,
-    SearchRequest,
+    Access, CancellationToken, Embedder, EmbeddingRole, Error as AbstractError, SearchRequest,
 };
 use smallmind_rag::ingest::{Event, Ingest};
 use smallmind_rag::{Bm25, Language, Passage, Store};

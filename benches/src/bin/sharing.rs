@@ -47,18 +47,18 @@ fn newcomers(engine: &Engine) -> Result<Vec<String>, Error> {
         Ok::<f64, Error>(times[times.len() / 2])
     };
     wait(PROMPTS[0])?;
-    let alone = PROMPTS.map(&mut wait);
+    let mut waits = || PROMPTS.iter().map(|p| wait(*p)).collect::<Result<Vec<_>, _>>();
+    let alone = waits()?;
     let mut others: Vec<_> = (0..OTHERS)
         .map(|i| submit(&scheduler, ids(1000 + i, 8), 4000))
         .collect::<Result<_, _>>()?;
     others.iter_mut().try_for_each(|other| other.next().transpose().map(drop))?;
-    let beside = PROMPTS.map(&mut wait);
+    let beside = waits()?;
     let rows = PROMPTS.iter().zip(alone).zip(beside);
-    let row = |((prompt, alone), beside): ((&u32, Result<f64, Error>), Result<f64, Error>)| {
-        let (alone, beside) = (alone?, beside?);
-        Ok(format!("{{\"prompt\": {prompt}, \"alone\": {alone}, \"beside\": {beside}}}"))
+    let row = |((prompt, alone), beside)| {
+        format!("{{\"prompt\": {prompt}, \"alone\": {alone}, \"beside\": {beside}}}")
     };
-    rows.map(row).collect()
+    Ok(rows.map(row).collect())
 }
 
 /// Prompts that begin alike, one after another.
