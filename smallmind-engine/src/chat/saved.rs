@@ -19,7 +19,8 @@ use smallmind_abstractions::{Diagnostic, ReasonCode, Severity, TokenId};
 use std::io::{self, Read, Write};
 
 const MAGIC: &[u8; 8] = b"SMCHAT\r\n";
-const VERSION: u32 = 1;
+/// 2 since the keys and values of a saved chat lie in blocks.
+const VERSION: u32 = 2;
 
 /// Keys and values were saved that cannot be used; they are computed again.
 pub const CACHE_UNUSED: ReasonCode = ReasonCode::new("CHAT_CACHE_UNUSED");

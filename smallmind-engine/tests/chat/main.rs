@@ -4,6 +4,8 @@
 
 mod real;
 mod saved;
+#[cfg(feature = "constrained")]
+mod tools;
 mod turns;
 mod window;
 

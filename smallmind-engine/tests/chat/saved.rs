@@ -74,6 +74,20 @@ fn a_damaged_chat_is_refused_by_name_wherever_it_is_damaged() {
 }
 
 #[test]
+fn a_chat_of_another_version_is_refused_by_number() {
+    let (engine, store) = (engine("llama"), MemoryStore::new());
+    talk(&engine).save(&store, "monday", true).unwrap();
+    let sound = bytes(&store, "monday");
+    for version in [1u8, 3] {
+        let mut other = sound.clone();
+        other[8] = version;
+        put(&store, "monday", &other);
+        let error = open(&engine, &store, "monday").unwrap_err().to_string();
+        assert!(error.contains(&format!("version is {version}; expected 2")), "{error}");
+    }
+}
+
+#[test]
 fn a_chat_with_another_model_is_refused_by_name() {
     let (engine, store) = (engine("llama"), MemoryStore::new());
     talk(&engine).save(&store, "monday", false).unwrap();
