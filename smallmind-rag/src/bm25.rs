@@ -8,13 +8,13 @@ use std::sync::Arc;
 /// b = 0.75) over stems; a word in the title or a heading counts as often as
 /// [`title_weight`](Self::title_weight) says.
 ///
-/// Frequencies are counted over the whole store, so that a score does not
-/// depend on who asks.
+/// Frequencies are counted over the chunks that the asker may see, so that no
+/// score tells of the others.
 #[derive(Debug, Clone)]
 pub struct Bm25 {
     store: Arc<Store>,
     /// How much a word in the title counts against one in the text.
-    pub title_weight: f64,
+    pub title_weight: f32,
 }
 
 impl Bm25 {

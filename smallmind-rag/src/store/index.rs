@@ -1,9 +1,11 @@
 //! The vectors in memory, as bytes: what a search reads of each chunk is a
 //! quarter of its vector. The best are then scored again with all they have.
 
+use super::cache::{Mirror, ids};
+use super::groups::{Groups, LABELS};
 use rusqlite::{Connection, OptionalExtension, Row};
 use smallmind_abstractions::{Access, CancellationToken, Cancelled};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Rows between two looks at a token: less than a millisecond.
 const BLOCK: usize = 8192;
@@ -25,9 +27,7 @@ pub(super) struct Index {
     entries: Vec<Entry>,
     /// `dimensions` codes an entry.
     codes: Vec<i8>,
-    /// Sets of labels by their number; the first is that of chunks without.
-    groups: Vec<Vec<String>>,
-    numbers: HashMap<String, u32>,
+    groups: Groups,
 }
 
 /// An embedder's name and the length of its vectors.
@@ -65,34 +65,28 @@ impl std::fmt::Display for Identity {
     }
 }
 
-impl Index {
-    /// Brings the index to the state that `connection` sees. Where that is
-    /// stopped, the next call goes on with what has been read.
-    pub(super) fn refresh(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        const CHANGES: &str = "SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'changes'";
-        let changes = connection.prepare_cached(CHANGES)?.query_row([], |row| row.get(0));
-        let changes = changes.optional()?.unwrap_or(0);
-        if self.changes == Some(changes) {
-            return Ok(());
-        }
-        self.changes = None;
-        let embedder = Identity::read(connection)?;
-        if embedder != self.embedder || self.groups.is_empty() {
-            *self = Self { embedder, groups: vec![Vec::new()], ..Self::default() };
-        }
-        self.drop_removed(connection)?;
-        self.read_added(connection)?;
-        self.changes = Some(changes);
-        Ok(())
+impl Mirror for Index {
+    fn changes(&mut self) -> &mut Option<i64> {
+        &mut self.changes
     }
 
+    fn refresh(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let embedder = Identity::read(connection)?;
+        if embedder != self.embedder {
+            *self = Self { embedder, ..Self::default() };
+        }
+        self.drop_removed(connection)?;
+        self.read_added(connection)
+    }
+}
+
+impl Index {
     fn dimensions(&self) -> usize {
         self.embedder.as_ref().map_or(0, |e| e.dimensions)
     }
 
     fn drop_removed(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut live = connection.prepare_cached("SELECT id FROM vectors")?;
-        let live: HashSet<i64> = live.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let live = ids(connection, "SELECT id FROM vectors")?;
         let dimensions = self.dimensions();
         let mut kept = 0;
         for at in 0..self.entries.len() {
@@ -108,17 +102,17 @@ impl Index {
     }
 
     fn read_added(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        const ADDED: &str = "SELECT v.id, c.document, v.vector, CASE WHEN c.restricted THEN
-                (SELECT json_group_array(label) FROM labels WHERE chunk = c.id) END
-            FROM vectors v JOIN chunks c ON c.id = v.chunk WHERE v.id > ?1 ORDER BY v.id";
+        let added = format!(
+            "SELECT v.id, c.document, v.vector, {LABELS}
+             FROM vectors v JOIN chunks c ON c.id = v.chunk WHERE v.id > ?1 ORDER BY v.id"
+        );
         let last = self.entries.last().map_or(0, |e| e.id);
-        let mut added = connection.prepare_cached(ADDED)?;
+        let mut added = connection.prepare_cached(&added)?;
         let mut rows = added.query([last])?;
         while let Some(row) = rows.next()? {
             let vector = floats(row.get_ref(2)?.as_blob()?);
             let scale = self.encode(vector);
-            let labels = row.get::<_, Option<String>>(3)?;
-            let group = labels.map_or(0, |labels| self.group(labels));
+            let group = self.groups.number(row.get(3)?);
             self.entries.push(Entry { id: row.get(0)?, document: row.get(1)?, group, scale });
         }
         Ok(())
@@ -136,17 +130,6 @@ impl Index {
         scale
     }
 
-    /// The number of a set of labels, given in JSON.
-    fn group(&mut self, labels: String) -> u32 {
-        if let Some(number) = self.numbers.get(&labels) {
-            return *number;
-        }
-        let number = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
-        self.groups.push(serde_json::from_str(&labels).unwrap_or_default());
-        self.numbers.insert(labels, number);
-        number
-    }
-
     /// The ids of the `limit` best of the entries that `access` and
     /// `documents` allow, in no order.
     pub(super) fn best(
@@ -162,7 +145,7 @@ impl Index {
             return Ok(Vec::new());
         }
         let query = encode_query(query);
-        let visible: Vec<_> = (0..).zip(&self.groups).map(|(n, g)| sees(access, n, g)).collect();
+        let visible = self.groups.visible(access);
         let allowed = |e: &Entry| {
             visible[e.group as usize] && documents.is_none_or(|d| d.contains(&e.document))
         };
@@ -180,12 +163,6 @@ impl Index {
         }
         Ok(scores.into_iter().map(|(_, id)| id).collect())
     }
-}
-
-/// Whether a chunk of a group may be seen.
-fn sees(access: &Access, number: u32, labels: &[String]) -> bool {
-    // A chunk that is restricted and has no labels is for nobody.
-    number == 0 || *access == Access::Everything || !labels.is_empty() && access.allows(labels)
 }
 
 /// The values of a vector as the store holds them.

@@ -1,16 +1,22 @@
 //! One durable file of documents, chunks, words and labels.
 
+mod cache;
 mod filter;
+mod groups;
 mod index;
+mod postings;
 mod read;
 mod schema;
+mod table;
 mod update;
 mod vectors;
+mod words;
 
 pub use read::Status;
 pub use update::Update;
 
 use crate::{Analyzer, Error, Language, Stage};
+use cache::Cache;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use smallmind_abstractions::CancellationToken;
 use std::path::{Path, PathBuf};
@@ -20,6 +26,10 @@ use std::time::Duration;
 /// After how many of SQLite's instructions a token is looked at: well under a
 /// millisecond.
 const CHECK_EVERY: i32 = 1000;
+
+/// Pages that a connection keeps in memory, in KiB where it is negative: what a
+/// commit changes of the postings is all over them.
+const CACHE: i64 = -32 << 10;
 
 /// How long to wait before asking again for a lock that another holds.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -35,8 +45,9 @@ pub struct Store {
     analyzer: Analyzer,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
-    /// The vectors, as the last search left them.
-    index: Mutex<Arc<index::Index>>,
+    /// The chunks in memory, and their vectors.
+    table: Cache<table::Table>,
+    index: Cache<index::Index>,
 }
 
 impl Store {
@@ -81,7 +92,8 @@ impl Store {
             analyzer: Analyzer::new(language),
             writer: Mutex::new(writer),
             readers: Mutex::default(),
-            index: Mutex::default(),
+            table: Cache::default(),
+            index: Cache::default(),
         })
     }
 
@@ -173,6 +185,12 @@ fn failure(stage: Stage, cancel: &CancellationToken, source: rusqlite::Error) ->
     }
 }
 
+/// What SQLite says of work that a token stopped.
+fn interrupted() -> rusqlite::Error {
+    let code = rusqlite::ffi::SQLITE_INTERRUPT;
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None)
+}
+
 fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
@@ -188,6 +206,7 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.pragma_update(None, "cache_size", CACHE)?;
         Ok(connection)
     };
     open().map_err(|source: rusqlite::Error| match source.sqlite_error_code() {

@@ -2,10 +2,10 @@
 //! before anything is ranked or counted.
 
 use super::Store;
-use super::filter::{MATCHING, VISIBLE, conditions, held};
+use super::filter::{VISIBLE, held};
 use crate::{Error, Fingerprint, Passage, Unit};
 use rusqlite::{Row, params};
-use smallmind_abstractions::{Access, CancellationToken, ChunkId, Hit, SearchRequest};
+use smallmind_abstractions::{Access, CancellationToken, ChunkId};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -21,35 +21,6 @@ pub struct Status {
 }
 
 impl Store {
-    /// The chunks in which any of `terms` stands, by falling BM25. The text of
-    /// the request does not matter.
-    pub(crate) fn words(
-        &self,
-        terms: &[String],
-        title_weight: f64,
-        request: &SearchRequest,
-        cancel: &CancellationToken,
-    ) -> Result<Vec<Hit>, Error> {
-        if terms.is_empty() {
-            return Ok(Vec::new());
-        }
-        let sql = format!(
-            "SELECT c.id, -bm25(terms, ?4, 1.0) AS score
-             FROM terms JOIN chunks c ON c.id = terms.rowid
-             WHERE terms MATCH ?3 AND {VISIBLE} AND {MATCHING}
-             ORDER BY score DESC, c.id LIMIT ?5"
-        );
-        // Quoted, a term is no operator of FTS5.
-        let quote = |term: &String| format!("\"{}\"", term.replace('"', "\"\""));
-        let any = terms.iter().map(quote).collect::<Vec<_>>().join(" OR ");
-        let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
-        let [held, conditions] = [held(&request.access), conditions(&request.conditions)];
-        self.read(cancel, |connection| {
-            let mut query = connection.prepare_cached(&sql)?;
-            query.query_map(params![held, conditions, any, title_weight, limit], hit)?.collect()
-        })
-    }
-
     /// The passages of `chunks` that `access` allows, in their order. Chunks
     /// that have been removed meanwhile are left out.
     ///
@@ -128,11 +99,6 @@ impl Store {
         };
         self.read(cancel, |connection| connection.query_row(&sql, [held(access)], status))
     }
-}
-
-/// A hit of a query that selects a chunk and its score.
-pub(super) fn hit(row: &Row<'_>) -> rusqlite::Result<Hit> {
-    Ok(Hit { chunk: ChunkId(row.get(0)?), score: row.get::<_, f64>(1)? as f32 })
 }
 
 /// A query whose rows are read by [`passage`].

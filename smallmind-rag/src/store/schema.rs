@@ -1,8 +1,9 @@
 //! The format of the file, and the way from each format to the next.
 
+use super::postings::Changes;
 use super::update;
-use crate::{Error, Language, Stage};
-use rusqlite::{Connection, ErrorCode, Transaction};
+use crate::{Analyzer, Error, Language, Stage};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 use smallmind_abstractions::CancellationToken;
 use std::path::Path;
 
@@ -67,7 +68,21 @@ const STEPS: &[&str] = &[
     );
 ",
     "ALTER TABLE documents ADD COLUMN pages INTEGER NOT NULL DEFAULT 0;",
+    "
+    DROP TRIGGER forget_terms;
+    DROP TABLE terms;
+    ALTER TABLE chunks ADD COLUMN length INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE postings (
+        term TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        entries BLOB NOT NULL,
+        PRIMARY KEY (term, first)
+    ) WITHOUT ROWID;
+",
 ];
+
+/// The first format with a table of postings.
+const POSTINGS: i64 = 4;
 
 /// Makes or migrates the tables. A file that is ours and new enough is only
 /// read.
@@ -92,6 +107,9 @@ pub(super) fn prepare(
     let (_, format) = state(&transaction, path)?;
     let done = usize::try_from(format).map_err(|_| newer(format))?;
     migrate(&transaction, STEPS.get(done..).unwrap_or_default()).map_err(store)?;
+    if format < POSTINGS {
+        write_postings(&transaction, cancel)?;
+    }
     transaction.commit().map_err(store)
 }
 
@@ -101,6 +119,32 @@ fn migrate(transaction: &Transaction<'_>, steps: &[&str]) -> rusqlite::Result<()
     }
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", STEPS.len() as i64)
+}
+
+/// Writes where the terms of all chunks stand.
+fn write_postings(transaction: &Transaction<'_>, cancel: &CancellationToken) -> Result<(), Error> {
+    const READ: &str = "SELECT c.id, d.title, c.heading, c.text
+        FROM chunks c JOIN documents d ON d.id = c.document ORDER BY c.id";
+    const LENGTH: &str = "UPDATE chunks SET length = ?2 WHERE id = ?1";
+    let store = |source| Error::Store { stage: Stage::Indexing, source };
+    let code: Option<String> =
+        transaction.query_row(LANGUAGE, [], |row| row.get(0)).optional().map_err(store)?;
+    let language = code.and_then(|code| Language::from_code(&code)).unwrap_or(Language::Any);
+    let analyzer = Analyzer::new(language);
+    let mut changes = Changes::default();
+    let mut read = transaction.prepare(READ).map_err(store)?;
+    let mut rows = read.query([]).map_err(store)?;
+    while let Some(row) = rows.next().map_err(store)? {
+        cancel.check().map_err(Error::cancelled(Stage::Indexing))?;
+        let mut write = || {
+            let (id, terms) = (row.get::<_, i64>(0)?, update::terms_of(&analyzer, row)?);
+            transaction.prepare_cached(LENGTH)?.execute(params![id, terms.length()])?;
+            changes.add(id, terms);
+            if changes.len > update::MOST { changes.flush(transaction) } else { Ok(()) }
+        };
+        write().map_err(store)?;
+    }
+    changes.flush(transaction).map_err(store)
 }
 
 /// Readers and a writer side by side. The mode is kept in the file.
@@ -137,6 +181,8 @@ fn foreign(source: rusqlite::Error, path: &Path) -> Error {
     }
 }
 
+const LANGUAGE: &str = "SELECT value FROM settings WHERE name = 'language'";
+
 /// The language the store was made for; `language` where it is new.
 pub(super) fn language(
     connection: &mut Connection,
@@ -144,8 +190,7 @@ pub(super) fn language(
     cancel: &CancellationToken,
 ) -> Result<String, Error> {
     let store = |source| Error::Store { stage: Stage::Indexing, source };
-    const FOUND: &str = "SELECT value FROM settings WHERE name = 'language'";
-    let found = |c: &Connection| c.query_row(FOUND, [], |row| row.get(0));
+    let found = |c: &Connection| c.query_row(LANGUAGE, [], |row| row.get(0));
     if let Ok(found) = found(connection) {
         return Ok(found);
     }
@@ -159,9 +204,10 @@ pub(super) fn language(
 
 #[cfg(test)]
 mod tests {
-    use crate::{Error, Language, Store};
+    use super::{APPLICATION, STEPS};
+    use crate::{Bm25, Error, Language, Store};
     use rusqlite::Connection;
-    use smallmind_abstractions::CancellationToken;
+    use smallmind_abstractions::{CancellationToken, Retriever, SearchRequest};
 
     #[test]
     fn what_is_not_ours_is_left_alone() {
@@ -193,5 +239,38 @@ mod tests {
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let newer = Store::open_existing(&path, &never);
         assert!(matches!(newer, Err(Error::NewerFormat { found: 99, .. })));
+    }
+
+    #[test]
+    fn a_store_of_an_older_format_is_brought_to_this_one() {
+        let never = CancellationToken::new();
+        let folder = tempfile::tempdir().unwrap();
+        for format in 1..STEPS.len() {
+            let path = folder.path().join(format.to_string());
+            let old = Connection::open(&path).unwrap();
+            for step in &STEPS[..format] {
+                old.execute_batch(step).unwrap();
+            }
+            old.execute_batch(
+                "INSERT INTO settings VALUES ('language', 'en');
+                 INSERT INTO documents (id, source, title, size, modified, hash)
+                 VALUES (1, 'a', 'Swept wings', 0, 0, '');
+                 INSERT INTO chunks VALUES (7, 1, 0, 0, 0, 9, 1, 2, 'Stalls', 'They stall.');",
+            )
+            .unwrap();
+            old.pragma_update(None, "application_id", APPLICATION).unwrap();
+            old.pragma_update(None, "user_version", format as i64).unwrap();
+            drop(old);
+            let store = Store::open_existing(&path, &never).unwrap();
+            for word in ["wing", "stalling", "stalls"] {
+                let request = SearchRequest::new(word);
+                let hits = Bm25::new(store.clone()).retrieve(&request, &never).unwrap();
+                assert_eq!(hits.len(), 1, "format {format}: {word}");
+            }
+            store.update(&never, |update| update.remove("a")).unwrap();
+            let left = Connection::open(&path).unwrap();
+            let left = left.query_row("SELECT count(*) FROM postings", [], |row| row.get(0));
+            assert_eq!(left, Ok(0i64));
+        }
     }
 }

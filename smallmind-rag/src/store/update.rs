@@ -1,17 +1,23 @@
 //! Writing: all of an update, or nothing.
 
+use super::postings::{Changes, Terms};
 use super::{PATIENCE, Store, failure, is_busy, unwatch, watch};
 use crate::{Analyzer, Chunk, Document, Error, Fingerprint, Stage, Unit};
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use smallmind_abstractions::{CancellationToken, ChunkId};
 
 const STAGE: Stage = Stage::Indexing;
+
+/// Postings that wait in memory to be written, a few tens of megabytes.
+pub(super) const MOST: usize = 500_000;
 
 /// What is being written, seen by nobody else yet.
 #[derive(Debug)]
 pub struct Update<'a> {
     pub(super) transaction: Transaction<'a>,
     analyzer: &'a Analyzer,
+    /// What is not written yet of where terms stand.
+    postings: Changes,
     pub(super) cancel: &'a CancellationToken,
 }
 
@@ -41,10 +47,12 @@ impl Store {
         work: impl FnOnce(&mut Update<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let transaction = begin(writer, cancel)?;
-        let mut update = Update { transaction, analyzer: &self.analyzer, cancel };
+        let postings = Changes::default();
+        let mut update = Update { transaction, analyzer: &self.analyzer, postings, cancel };
         // A transaction that is dropped is rolled back.
         let before = update.transaction.total_changes();
         let value = work(&mut update)?;
+        update.write_postings()?;
         if update.transaction.total_changes() != before {
             count_change(&update.transaction).map_err(|error| failure(STAGE, cancel, error))?;
         }
@@ -88,6 +96,7 @@ impl Update<'_> {
         let id = self.insert_document(document).map_err(|e| self.failure(e))?;
         let chunks = document.chunks.iter().enumerate().map(|(ordinal, chunk)| {
             self.cancel.check().map_err(Error::cancelled(STAGE))?;
+            self.write_postings_if_many()?;
             self.insert_chunk(id, ordinal, &document.title, chunk).map_err(|e| self.failure(e))
         });
         chunks.collect()
@@ -99,12 +108,31 @@ impl Update<'_> {
     /// [`Error::Cancelled`], or what SQLite reports.
     pub fn remove(&mut self, source: &str) -> Result<bool, Error> {
         self.cancel.check().map_err(Error::cancelled(STAGE))?;
-        let delete = || {
-            self.transaction
-                .prepare_cached("DELETE FROM documents WHERE source = ?1")?
-                .execute([source])
-        };
+        const DELETE: &str = "DELETE FROM documents WHERE source = ?1";
+        self.forget_terms(source).map_err(|e| self.failure(e))?;
+        self.write_postings_if_many()?;
+        let delete = || self.transaction.prepare_cached(DELETE)?.execute([source]);
         Ok(delete().map_err(|e| self.failure(e))? > 0)
+    }
+
+    /// Notes that the terms of a source's chunks stand there no more.
+    fn forget_terms(&mut self, source: &str) -> rusqlite::Result<()> {
+        const READ: &str = "SELECT c.id, d.title, c.heading, c.text
+            FROM documents d JOIN chunks c ON c.document = d.id WHERE d.source = ?1";
+        let mut read = self.transaction.prepare_cached(READ)?;
+        let mut rows = read.query([source])?;
+        while let Some(row) = rows.next()? {
+            self.postings.remove(row.get(0)?, terms_of(self.analyzer, row)?);
+        }
+        Ok(())
+    }
+
+    fn write_postings(&mut self) -> Result<(), Error> {
+        self.postings.flush(&self.transaction).map_err(|e| failure(STAGE, self.cancel, e))
+    }
+
+    fn write_postings_if_many(&mut self) -> Result<(), Error> {
+        if self.postings.len > MOST { self.write_postings() } else { Ok(()) }
     }
 
     /// Keeps a document whose file was touched, and not changed.
@@ -137,16 +165,18 @@ impl Update<'_> {
     }
 
     fn insert_chunk(
-        &self,
+        &mut self,
         document: i64,
         ordinal: usize,
         title: &str,
         chunk: &Chunk,
     ) -> rusqlite::Result<ChunkId> {
         const CHUNK: &str = "INSERT INTO chunks
-            (document, ordinal, restricted, byte_start, byte_end, line_start, line_end, heading, text)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+            (document, ordinal, restricted, byte_start, byte_end, line_start, line_end, heading, text,
+             length)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         let Chunk { heading, text, bytes, lines, labels } = chunk;
+        let terms = Terms::of(self.analyzer, title, heading, text);
         let id = self.transaction.prepare_cached(CHUNK)?.insert(params![
             document,
             number(ordinal),
@@ -156,22 +186,26 @@ impl Update<'_> {
             number(lines.start),
             number(lines.end),
             heading,
-            text
+            text,
+            terms.length()
         ])?;
         let mut label =
             self.transaction.prepare_cached("INSERT OR IGNORE INTO labels VALUES (?1, ?2)")?;
         labels.iter().try_for_each(|l| label.execute(params![id, l]).map(drop))?;
-        let above = format!("{title}\n{heading}");
-        let [above, text] = [&above, text].map(|t| self.analyzer.terms(t).join(" "));
-        self.transaction
-            .prepare_cached("INSERT INTO terms (rowid, title, body) VALUES (?1, ?2, ?3)")?
-            .execute(params![id, above, text])?;
+        self.postings.add(id, terms);
         Ok(ChunkId(id))
     }
 
     pub(super) fn failure(&self, error: rusqlite::Error) -> Error {
         failure(STAGE, self.cancel, error)
     }
+}
+
+/// The terms of a chunk whose title, heading and text a query selects after
+/// its id.
+pub(super) fn terms_of(analyzer: &Analyzer, row: &Row<'_>) -> rusqlite::Result<Terms> {
+    let part = |at| -> rusqlite::Result<String> { row.get(at) };
+    Ok(Terms::of(analyzer, &part(1)?, &part(2)?, &part(3)?))
 }
 
 /// A count as SQLite holds it; no text in memory is longer.

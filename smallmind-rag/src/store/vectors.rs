@@ -1,17 +1,15 @@
 //! Vectors: written beside the chunks they belong to, and the nearest of them.
 
-use super::filter::{MATCHING, VISIBLE, conditions, held};
-use super::index::{Identity, Index, floats};
-use super::{PATIENCE, Store, Update};
-use crate::hits::sort;
+use super::filter::{VISIBLE, documents, held};
+use super::index::{Identity, floats};
+use super::{Store, Update, interrupted};
+use crate::hits::best;
 use crate::{Error, Passage, Stage};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use smallmind_abstractions::{
     Access, CancellationToken, ChunkId, Embedder, Embedding, Error as AbstractError, Hit,
     SearchRequest, VectorStore,
 };
-use std::collections::HashSet;
-use std::sync::{Arc, MutexGuard, TryLockError};
 
 /// So many more than asked for are scored again: codes rank those beside the
 /// last one only nearly as their vectors do.
@@ -129,41 +127,6 @@ impl Store {
             query.query_map([after.0, limit], super::read::passage)?.collect()
         })
     }
-
-    /// The index as of what `connection` sees. One thread at a time brings it
-    /// there; all search in it side by side.
-    fn index(
-        &self,
-        connection: &Connection,
-        cancel: &CancellationToken,
-    ) -> rusqlite::Result<Arc<Index>> {
-        let mut shared = self.lock_index(cancel)?;
-        let mut index = Arc::unwrap_or_clone(std::mem::take(&mut *shared));
-        let refreshed = index.refresh(connection);
-        *shared = Arc::new(index);
-        refreshed.map(|()| shared.clone())
-    }
-
-    fn lock_index(
-        &self,
-        cancel: &CancellationToken,
-    ) -> rusqlite::Result<MutexGuard<'_, Arc<Index>>> {
-        loop {
-            match self.index.try_lock() {
-                Ok(guard) => return Ok(guard),
-                // An index that is not complete says so.
-                Err(TryLockError::Poisoned(guard)) => return Ok(guard.into_inner()),
-                Err(TryLockError::WouldBlock) if cancel.is_cancelled() => return Err(interrupted()),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(PATIENCE),
-            }
-        }
-    }
-}
-
-/// What SQLite says of work that a token stopped.
-fn interrupted() -> rusqlite::Error {
-    let code = rusqlite::ffi::SQLITE_INTERRUPT;
-    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None)
 }
 
 impl VectorStore for Store {
@@ -175,7 +138,7 @@ impl VectorStore for Store {
     ) -> Result<Vec<Hit>, AbstractError> {
         let asked = Identity { name: query.embedder.into(), dimensions: query.values.len() };
         let hits = self.read(cancel, |connection| {
-            let index = self.index(connection, cancel)?;
+            let index = self.index.get(connection, cancel)?;
             match &index.embedder {
                 None => return Ok(Ok(Vec::new())),
                 Some(found) if *found != asked => return Ok(Err(other(found, &asked))),
@@ -189,20 +152,6 @@ impl VectorStore for Store {
         })?;
         Ok(hits?)
     }
-}
-
-/// The documents that meet the conditions; nothing where there are none.
-fn documents(
-    connection: &Connection,
-    request: &SearchRequest,
-) -> rusqlite::Result<Option<HashSet<i64>>> {
-    let Some(conditions) = conditions(&request.conditions) else { return Ok(None) };
-    let sql = format!(
-        "SELECT c.document FROM (SELECT id AS document FROM documents) c
-         WHERE {MATCHING} AND ?1 IS NULL"
-    );
-    let mut query = connection.prepare_cached(&sql)?;
-    query.query_map(params![None::<String>, conditions], |row| row.get(0))?.collect()
 }
 
 /// The exact scores of vectors, best first. The store is asked once more who
@@ -227,9 +176,7 @@ fn rescore(
         };
         hits.extend(read.query_row(params![held, id], hit).optional()?);
     }
-    sort(&mut hits);
-    hits.truncate(request.limit);
-    Ok(hits)
+    Ok(best(hits, request.limit))
 }
 
 /// An inner product, as exact as floats let it be.
