@@ -98,6 +98,9 @@ pub enum Error {
         /// How many there should be.
         expected: usize,
     },
+    /// Vectors cannot be compared.
+    #[error("vectors cannot be compared: {0}")]
+    Kernels(#[from] smallmind_runtime::Error),
     /// A file could not be read.
     #[error("cannot read {}: {source}", path.display())]
     File {

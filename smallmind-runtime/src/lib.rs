@@ -12,6 +12,7 @@ pub mod peaks;
 mod pool;
 pub mod quantization;
 mod sampling;
+mod scan;
 
 pub use error::Error;
 pub use gemm::{Gemm, MatrixView};
@@ -22,3 +23,4 @@ pub use model::{
 };
 pub use pool::{Buffer, TensorPool};
 pub use sampling::{Sampler, logprobs};
+pub use scan::dots_of_bytes;

@@ -4,7 +4,7 @@
 use super::*;
 use serde_json::{Value, json};
 use smallmind_abstractions::Constraint;
-use smallmind_engine::chat::{Role, ToolDefinition, Toolbox};
+use smallmind_engine::chat::{ChatEvent, Role, ToolDefinition, Toolbox};
 
 /// Only what was said last, so that many rounds fit.
 const LAST: &str = "{# <tool_call> #}{{ messages[-1].content }}";
@@ -93,6 +93,6 @@ fn a_stream_shows_nothing_of_a_call() {
         .unwrap()
         .collect::<Result<_, _>>()
         .unwrap();
-    assert_eq!(events.iter().map(|event| event.text()).collect::<String>(), "");
+    assert_eq!(events.iter().map(ChatEvent::text).collect::<String>(), "");
     assert_eq!(chat.messages().unwrap()[1].tool_calls[0].arguments, json!({ "a": 2, "b": 3 }));
 }

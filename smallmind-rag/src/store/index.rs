@@ -3,8 +3,10 @@
 
 use super::cache::{Mirror, ids};
 use super::groups::{Groups, LABELS};
+use crate::{Error, Stage};
 use rusqlite::{Connection, OptionalExtension, Row};
-use smallmind_abstractions::{Access, CancellationToken, Cancelled};
+use smallmind_abstractions::{Access, CancellationToken};
+use smallmind_runtime::dots_of_bytes;
 use std::collections::HashSet;
 
 /// Rows between two looks at a token: less than a millisecond.
@@ -139,7 +141,7 @@ impl Index {
         access: &Access,
         documents: Option<&HashSet<i64>>,
         cancel: &CancellationToken,
-    ) -> Result<Vec<i64>, Cancelled> {
+    ) -> Result<Vec<i64>, Error> {
         let dimensions = self.dimensions();
         if dimensions == 0 {
             return Ok(Vec::new());
@@ -150,12 +152,14 @@ impl Index {
             visible[e.group as usize] && documents.is_none_or(|d| d.contains(&e.document))
         };
         let mut scores = Vec::new();
+        let mut products = vec![0; self.entries.len().min(BLOCK)];
         let blocks = self.entries.chunks(BLOCK).zip(self.codes.chunks(BLOCK * dimensions));
         for (entries, codes) in blocks {
-            cancel.check()?;
-            let rows = entries.iter().zip(codes.chunks_exact(dimensions));
-            let allowed = rows.filter(|(e, _)| allowed(e));
-            scores.extend(allowed.map(|(e, codes)| (dot(codes, &query) as f32 * e.scale, e.id)));
+            cancel.check().map_err(Error::cancelled(Stage::Retrieval))?;
+            let products = &mut products[..entries.len()];
+            dots_of_bytes(codes, &query, products)?;
+            let rows = entries.iter().zip(&*products).filter(|(e, _)| allowed(e));
+            scores.extend(rows.map(|(e, product)| (*product as f32 * e.scale, e.id)));
         }
         if scores.len() > limit {
             scores.select_nth_unstable_by(limit, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -180,11 +184,6 @@ fn encode_query(query: &[f32]) -> Vec<i16> {
     query.iter().map(|v| (v * scale).round() as i16).collect()
 }
 
-/// A sum that a compiler makes vectors of: it is exact in any order.
-fn dot(codes: &[i8], query: &[i16]) -> i32 {
-    codes.iter().zip(query).map(|(c, q)| i32::from(*c) * i32::from(*q)).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,7 +193,9 @@ mod tests {
         for dimensions in [1, 384, 4096, 100_000] {
             let query = encode_query(&vec![-3.5; dimensions]);
             let exact: i64 = query.iter().map(|q| i64::from(*q) * -127).sum();
-            assert_eq!(i64::from(dot(&vec![-127; dimensions], &query)), exact, "{dimensions}");
+            let mut found = [0];
+            dots_of_bytes(&vec![-127; dimensions], &query, &mut found).unwrap();
+            assert_eq!(i64::from(found[0]), exact, "{dimensions}");
         }
     }
 }

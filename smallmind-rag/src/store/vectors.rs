@@ -2,7 +2,7 @@
 
 use super::filter::{VISIBLE, documents, held};
 use super::index::{Identity, floats};
-use super::{Store, Update, interrupted};
+use super::{Store, Update};
 use crate::hits::best;
 use crate::{Error, Passage, Stage};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -147,7 +147,10 @@ impl VectorStore for Store {
             let documents = documents(connection, request)?;
             let limit = request.limit.saturating_add(request.limit / 2).saturating_add(MORE);
             let best = index.best(query.values, limit, &request.access, documents.as_ref(), cancel);
-            let best = best.map_err(|_| interrupted())?;
+            let best = match best {
+                Ok(best) => best,
+                Err(error) => return Ok(Err(error)),
+            };
             rescore(connection, &best, query.values, request).map(Ok)
         })?;
         Ok(hits?)

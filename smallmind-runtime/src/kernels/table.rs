@@ -49,6 +49,7 @@ type Turn = unsafe fn([&[f32]; TURNED], usize, &mut [f32]);
 type Dots = unsafe fn([Lines<'_>; 2], Range<usize>, bool, Columns<'_, f32>);
 type AddRows = unsafe fn(&[f32; ADDED], &[f32], usize, &mut [f32]);
 type Dot = unsafe fn(&[f32], &[f32]) -> f32;
+type DotsOfBytes = unsafe fn(&[i8], &[i16], &mut [i32]);
 type Peak = unsafe fn(u64) -> f32;
 type PeakRead = unsafe fn(&[u8]) -> f32;
 
@@ -81,6 +82,7 @@ pub(crate) struct Kernels {
     dots: Dots,
     add_rows: AddRows,
     dot: Dot,
+    dots_of_bytes: DotsOfBytes,
     peak_fma: Peak,
     peak_dot: Peak,
     peak_read: PeakRead,
@@ -227,6 +229,10 @@ macro_rules! kernels {
             gemm::dot($make, a, b)
         }
         $(#[target_feature(enable = $features)])?
+        fn dots_of_bytes(bytes: &[i8], query: &[i16], out: &mut [i32]) {
+            rows::dots_of_bytes(bytes, query, out);
+        }
+        $(#[target_feature(enable = $features)])?
         fn peak_fma(rounds: u64) -> f32 {
             peaks::fma($make, rounds)
         }
@@ -265,6 +271,7 @@ macro_rules! kernels {
             dots,
             add_rows,
             dot,
+            dots_of_bytes,
             peak_fma,
             peak_dot,
             peak_read,
@@ -458,6 +465,8 @@ methods! {
     add_rows(x: &[f32; ADDED], rows: &[f32], stride: usize, out: &mut [f32]);
     /// The dot product of two rows.
     dot(a: &[f32], b: &[f32]) -> f32;
+    /// The dot products of rows of bytes: see [`rows::dots_of_bytes`].
+    dots_of_bytes(rows: &[i8], query: &[i16], out: &mut [i32]);
     /// Rounds of [`peaks::FLOPS`] operations in single precision.
     peak_fma(rounds: u64) -> f32;
     /// Rounds of [`peaks::INT8_OPS`] operations on bytes.

@@ -308,3 +308,13 @@ pub(crate) fn widen_q8_by_dim<S: Simd>(s: S, codes: &[u8], scales: &[u16], to: &
         }
     }
 }
+
+/// The dot product of each row of `query.len()` bytes with `query`; sums wrap.
+/// They are exact in any order, and so the compiler finds the vectors.
+#[inline(always)]
+pub(crate) fn dots_of_bytes(bytes: &[i8], query: &[i16], out: &mut [i32]) {
+    for (row, out) in bytes.chunks_exact(query.len()).zip(out) {
+        let products = row.iter().zip(query).map(|(a, b)| i32::from(*a) * i32::from(*b));
+        *out = products.fold(0, i32::wrapping_add);
+    }
+}
