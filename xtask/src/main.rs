@@ -22,6 +22,7 @@ cargo xtask COMMAND
   models       fetches the two models that tests need
   report       measures and writes reports/BENCHMARKS.md, SHARING.md and TOKENIZERS.md
                ('report sharing' and 'report tokenizers' one of them alone);
+               'report retrieval DIR', on a collection in BEIR's layout, RETRIEVAL.md;
                --baseline [NAME] shows before and after
   tidy         the house rules alone
 

@@ -6,6 +6,7 @@ mod kernels;
 mod machine;
 mod markdown;
 mod memory;
+mod retrieval;
 mod share;
 mod sharing;
 mod start;
@@ -55,6 +56,8 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
         [] => {}
         ["tokenizers"] => return tokenizers::write(options.peer.as_ref()),
         ["sharing"] => return sharing::write(&options),
+        ["retrieval", dataset] => return retrieval::write(dataset),
+        ["retrieval"] => return Err("report retrieval takes a folder in BEIR's layout".to_owned()),
         [other, ..] => return Err(format!("report has no option {other}")),
     }
     let before = options.baseline.map_or_else(|| Ok(Vec::new()), endtoend::load)?;
