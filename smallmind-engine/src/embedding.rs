@@ -1,15 +1,18 @@
 //! Texts to vectors that lie close where texts mean alike.
 
+mod network;
+
 use crate::Error;
+use network::Network;
 use smallmind_abstractions::{
     CancellationToken, Embedder, EmbeddingRole, EncodeOptions, Error as AbstractError, Metadata,
     TokenId, Tokenizer,
 };
 use smallmind_runtime::container::ModelFile;
-use smallmind_runtime::{Encoder, LoadOptions, Pooling, Precision, Workspace};
+use smallmind_runtime::{LoadOptions, Pooling, Precision};
 use smallmind_tokenizers::GgufTokenizerFactory;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Tokens that are computed together: enough for products at full speed, and
 /// little enough that a cancelled call ends at once.
@@ -23,15 +26,18 @@ pub struct EmbeddingOptions {
     pub threads: Option<usize>,
     /// How exactly products with quantized weights are computed.
     pub precision: Precision,
-    /// How the vectors of tokens become one; as the file says, or their mean,
-    /// where `None`.
+    /// How the vectors of tokens become one; as the file says where `None`, or
+    /// else the mean of an encoder's and the last of a decoder's.
     pub pooling: Option<Pooling>,
     /// What is put before questions and before passages; what the
     /// architecture was trained with where `None`.
     pub prefixes: Option<[String; 2]>,
 }
 
-/// An encoder and its tokenizer: texts in, a vector of length 1 each out.
+/// A model and its tokenizer: texts in, a vector of length 1 each out.
+///
+/// The model is an encoder, or a decoder that was trained for it, as
+/// Qwen3-Embedding and E5-Mistral were.
 ///
 /// A text longer than the model was trained for is cut to its first tokens,
 /// which [`count`](Self::count) foretells.
@@ -54,19 +60,17 @@ pub struct EmbeddingOptions {
 pub struct EmbeddingModel {
     id: String,
     tokenizer: Arc<dyn Tokenizer>,
-    encoder: Encoder,
+    network: Network,
     pooling: Pooling,
     prefixes: [String; 2],
-    /// Of calls that are over.
-    workspaces: Mutex<Vec<Workspace>>,
 }
 
 impl EmbeddingModel {
-    /// Loads an encoder from a GGUF or `.smq` file.
+    /// Loads a model from a GGUF or `.smq` file.
     ///
     /// # Errors
-    /// What the file has wrong, that it holds no encoder, or that `cancel` was
-    /// cancelled.
+    /// What the file has wrong, that its architecture is not known, or that
+    /// `cancel` was cancelled.
     pub fn load(
         path: impl AsRef<Path>,
         options: EmbeddingOptions,
@@ -78,22 +82,22 @@ impl EmbeddingModel {
             precision: options.precision,
             ..Default::default()
         };
-        let encoder = Encoder::load(&file, &load, cancel)?;
+        let network = Network::load(&file, &load, cancel)?;
         let tokenizer = GgufTokenizerFactory::new().build(file.metadata())?;
-        let (tokens, embeddings) = (tokenizer.vocab_size(), encoder.config().vocab_size);
+        let (tokens, embeddings) = (tokenizer.vocab_size(), network.vocab_size());
         if tokens != embeddings {
             return Err(Error::VocabularyMismatch { tokens, embeddings });
         }
-        let pooling = options.pooling.or(encoder.config().pooling).unwrap_or(Pooling::Mean);
-        let trained = || trained_prefixes(encoder.config().architecture).map(str::to_owned);
+        let pooling = options.pooling.unwrap_or_else(|| network.pooling());
+        let trained = || trained_prefixes(network.architecture()).map(str::to_owned);
         let prefixes = options.prefixes.unwrap_or_else(trained);
-        let id = identity(file.metadata(), &encoder, pooling, &prefixes);
-        Ok(Self { id, tokenizer, encoder, pooling, prefixes, workspaces: Mutex::default() })
+        let id = identity(file.metadata(), &network, pooling, &prefixes);
+        Ok(Self { id, tokenizer, network, pooling, prefixes })
     }
 
-    /// The encoder.
-    pub fn encoder(&self) -> &Encoder {
-        &self.encoder
+    /// How many tokens of a text are read.
+    pub fn context_length(&self) -> usize {
+        self.network.context_length()
     }
 
     /// The tokenizer of the file.
@@ -102,7 +106,7 @@ impl EmbeddingModel {
     }
 
     /// How many tokens a text is, those that begin and end it included. What
-    /// is beyond the encoder's `context_length` is not read.
+    /// is beyond [`context_length`](Self::context_length) is not read.
     ///
     /// # Errors
     /// What the tokenizer says.
@@ -124,8 +128,7 @@ impl EmbeddingModel {
 
     /// The tokens that are computed: what ends a text stays where it is cut.
     fn tokens(&self, text: &str, role: EmbeddingRole) -> Result<Vec<TokenId>, AbstractError> {
-        let (mut tokens, most) =
-            (self.all_tokens(text, role)?, self.encoder.config().context_length);
+        let (mut tokens, most) = (self.all_tokens(text, role)?, self.context_length());
         if let Some(&last) = tokens.last()
             && tokens.len() > most
         {
@@ -152,21 +155,14 @@ impl EmbeddingModel {
         order.sort_by_key(|i| tokens[*i].len());
         let length = self.dimensions();
         let mut out = vec![0.0; texts.len() * length];
-        let free = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut workspace = free.map_or_else(|| self.encoder.new_workspace(), Ok)?;
         for batch in batches(&order, &tokens) {
             let sequences: Vec<_> = batch.iter().map(|i| &tokens[*i][..]).collect();
-            let rows = self.encoder.encode(&mut workspace, &sequences, cancel)?;
-            let mut first = 0;
-            for i in batch {
-                let count = tokens[*i].len() * length;
-                let vector = &mut out[i * length..(i + 1) * length];
-                self.pooling.pool(&rows[first..first + count], vector);
+            self.network.encode(&sequences, cancel, |at, rows| {
+                let vector = &mut out[batch[at] * length..][..length];
+                self.pooling.pool(rows, vector);
                 normalize(vector);
-                first += count;
-            }
+            })?;
         }
-        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
         Ok(out)
     }
 }
@@ -177,7 +173,7 @@ impl Embedder for EmbeddingModel {
     }
 
     fn dimensions(&self) -> usize {
-        self.encoder.config().embedding_length
+        self.network.length()
     }
 
     fn embed(
@@ -232,13 +228,11 @@ fn trained_prefixes(architecture: &str) -> [&'static str; 2] {
 /// Tells vectors of one model from those of another.
 fn identity(
     metadata: &Metadata,
-    encoder: &Encoder,
+    network: &Network,
     pooling: Pooling,
     [query, document]: &[String; 2],
 ) -> String {
-    let config = encoder.config();
-    let name = metadata.get::<&str>("general.name").unwrap_or(config.architecture);
-    let (layers, length, most) =
-        (config.block_count, config.embedding_length, config.context_length);
+    let name = metadata.get::<&str>("general.name").unwrap_or(network.architecture());
+    let (layers, length, most) = (network.layers(), network.length(), network.context_length());
     format!("{name} {layers}x{length} {most} {pooling:?} {query:?} {document:?}")
 }

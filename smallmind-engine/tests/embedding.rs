@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
-use smallmind_abstractions::{CancellationToken, Embedder, EmbeddingRole, Error as AbstractError};
+use smallmind_abstractions::{
+    CancellationToken, Embedder, EmbeddingRole, EncodeOptions, Error as AbstractError,
+};
 use smallmind_engine::{EmbeddingModel, EmbeddingOptions, Error};
-use smallmind_testkit::{floats_of_hex, model_path, tiny_encoder, tiny_model};
+use smallmind_runtime::container::ModelFile;
+use smallmind_runtime::{CacheType, LoadOptions, Logits, Model};
+use smallmind_testkit::{Gguf, floats_of_hex, model_path, tiny_encoder, tiny_model};
 
 fn minilm(threads: usize) -> EmbeddingModel {
     let options = EmbeddingOptions { threads: Some(threads), ..Default::default() };
@@ -60,7 +64,7 @@ fn neighbours_and_threads_change_no_bit() {
 #[test]
 fn long_texts_are_cut_and_keep_their_end() {
     let model = tiny("bert").unwrap();
-    let most = model.encoder().config().context_length;
+    let most = model.context_length();
     let (long, longer) = ("a b c ".repeat(most), "a b c ".repeat(2 * most));
     assert!(model.count(&long, EmbeddingRole::Document).unwrap() > most);
     let vectors = embed(&model, &[&long, &longer, "a b c"]);
@@ -91,11 +95,72 @@ fn a_cancelled_call_says_so_and_the_next_is_whole() {
     assert!(embed(&model, &[]).is_empty());
 }
 
-#[test]
-fn a_decoder_is_refused_by_name() {
+fn decoder(change: impl FnOnce(&mut Gguf)) -> EmbeddingModel {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&file, tiny_model("llama").bytes()).unwrap();
+    let mut gguf = tiny_model("llama");
+    change(&mut gguf);
+    std::fs::write(&file, gguf.bytes()).unwrap();
+    let never = CancellationToken::new();
+    EmbeddingModel::load(file.path(), EmbeddingOptions::default(), &never).unwrap()
+}
+
+/// Logits are products of hidden states and the rows of the output matrix, and
+/// are held to the reference elsewhere: so a decoder's vector must be the one
+/// whose products rank all tokens as the logits do.
+#[test]
+fn a_decoder_gives_the_state_that_its_logits_are_made_of() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut gguf = tiny_model("llama");
+    std::fs::write(&file, gguf.bytes()).unwrap();
+    let never = CancellationToken::new();
+    let open = ModelFile::open(file.path()).unwrap();
+    let model = Model::load(&open, &LoadOptions::default(), &never).unwrap();
+    let embedder = decoder(|_| ());
+    let text = "the quick brown fox";
+    let options = EncodeOptions::default();
+    let tokens = embedder.tokenizer().encode(text, options).unwrap();
+    let mut context = model.new_context_with(64, CacheType::F32).unwrap();
+    let logits = model.forward(&mut context, &tokens, Logits::Last, &never).unwrap();
+    let vector = embed(&embedder, &[text]);
+    let rows: Vec<f32> = gguf
+        .tensor("output.weight")
+        .data
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+        .collect();
+    let products: Vec<_> =
+        rows.chunks_exact(vector.len()).map(|row| cosine(row, &vector)).collect();
+    assert_eq!(products.len(), logits.len());
+    // The vector has length 1, the state another.
+    let length = |v: &[f32]| cosine(v, v).sqrt();
+    let scale = length(logits) / length(&products);
+    for (product, logit) in products.iter().zip(logits) {
+        assert!((product * scale - logit).abs() < 1e-3, "{product} {scale} {logit}");
+    }
+}
+
+#[test]
+fn a_decoder_pools_as_its_file_says_and_forgets_what_it_read() {
+    let (mean, last) =
+        (decoder(|gguf| gguf.set("llama.pooling_type", 1u32.into())), decoder(|_| ()));
+    let texts = ["one text", "and another one", "one text"];
+    let [means, lasts] = [&mean, &last].map(|model| embed(model, &texts));
+    assert_ne!(means, lasts);
+    assert_ne!(mean.id(), last.id());
+    let length = last.dimensions();
+    assert_eq!(lasts[..length], lasts[2 * length..]);
+    assert_eq!(lasts[length..2 * length], embed(&last, &texts[1..2]));
+    // The last token has seen the others.
+    assert_ne!(embed(&last, &["a text"]), embed(&last, &["no text"]));
+}
+
+#[test]
+fn what_is_no_model_of_text_is_refused_by_name() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut gguf = tiny_model("llama");
+    gguf.set("general.architecture", "clip".into());
+    std::fs::write(&file, gguf.bytes()).unwrap();
     let never = CancellationToken::new();
     let error = EmbeddingModel::load(file.path(), EmbeddingOptions::default(), &never).unwrap_err();
-    assert!(error.to_string().contains("bert, nomic-bert"), "{error}");
+    assert!(error.to_string().contains("clip"), "{error}");
 }

@@ -119,7 +119,7 @@ fn texts_are_cut_where_the_folder_says() {
     };
     for (length, expected) in [(json!(6), 6), (Value::Null, 8), (json!(4000), 8)] {
         let model = load(length).unwrap();
-        assert_eq!(model.encoder().config().context_length, expected);
+        assert_eq!(model.context_length(), expected);
         // [CLS] and [SEP] take two.
         let texts = ["b ".repeat(100), "b ".repeat(expected - 2), "b ".repeat(expected - 3)];
         let texts = texts.each_ref().map(String::as_str);

@@ -95,7 +95,7 @@ impl Chunking {
 #[cfg(feature = "engine")]
 impl From<Arc<smallmind_engine::EmbeddingModel>> for Chunking {
     fn from(model: Arc<smallmind_engine::EmbeddingModel>) -> Self {
-        let size = model.encoder().config().context_length;
+        let size = model.context_length();
         Self::new(model, size)
     }
 }

@@ -91,7 +91,8 @@ impl Model {
                 let wanted = entry.logits.of(part.len(), part.end == entry.tokens.len());
                 spans.push(entry.context.span(first..tokens.len(), wanted).0);
             }
-            decoder::batch(self, self.compute(cancel), buffers, tokens, &mut spans)?;
+            let compute = self.compute(cancel);
+            decoder::batch(self, compute, buffers, tokens, &mut spans, decoder::logits)?;
             for (entry, part) in entries.iter_mut().zip(&pass) {
                 entry.context.len += part.len();
             }

@@ -26,14 +26,18 @@ use std::ops::Range;
 use std::slice::from_ref;
 use std::sync::PoisonError;
 
-/// Computes the tokens of a batch, some for each sequence, and appends the
-/// logits that are wanted.
+/// What becomes of the hidden states of the rows that are wanted.
+pub(super) type Finish = fn(&Model, Compute<'_>, &mut Buffers, usize);
+
+/// Computes the tokens of a batch, some for each sequence, and appends what is
+/// wanted of them.
 pub(super) fn batch(
     model: &Model,
     compute: Compute<'_>,
     buffers: &mut Buffers,
     tokens: &[TokenId],
     spans: &mut [Span<'_>],
+    finish: Finish,
 ) -> Result<(), Error> {
     for span in &mut *spans {
         span.cache.own(span.start..span.start + span.rows.len())?;
@@ -54,7 +58,7 @@ pub(super) fn batch(
         }
         compute.cancel.check()?;
     }
-    logits(model, compute, buffers, wanted);
+    finish(model, compute, buffers, wanted);
     compute.cancel.check()?;
     Ok(())
 }
@@ -295,7 +299,8 @@ pub(super) fn product<'a>(linear: &'a Linear, out: &'a mut [f32], accumulate: bo
     Product { weights: from_ref(&linear.weights), bias: linear.bias.as_deref(), out, accumulate }
 }
 
-fn logits(model: &Model, compute: Compute<'_>, b: &mut Buffers, rows: usize) {
+/// Appends the logits of rows.
+pub(super) fn logits(model: &Model, compute: Compute<'_>, b: &mut Buffers, rows: usize) {
     if rows == 0 {
         return;
     }
@@ -320,4 +325,11 @@ fn logits(model: &Model, compute: Compute<'_>, b: &mut Buffers, rows: usize) {
             }
         });
     }
+}
+
+/// Appends the rows themselves, normalized, where logits would be.
+pub(super) fn hidden_states(model: &Model, compute: Compute<'_>, b: &mut Buffers, _rows: usize) {
+    let norm = model.config.norm_of(&model.weights.output_norm);
+    compute.normalize_rows(&mut b.hidden, norm, &b.rows);
+    b.logits.extend_from_slice(&b.hidden);
 }

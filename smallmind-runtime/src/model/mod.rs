@@ -238,6 +238,32 @@ impl Model {
         want: Logits,
         cancel: &CancellationToken,
     ) -> Result<&'c [f32], Error> {
+        self.run(context, tokens, want, decoder::logits, cancel)
+    }
+
+    /// Appends tokens to a context, as [`forward`](Self::forward) does, and
+    /// computes the hidden state of each: `embedding_length` values after the
+    /// last norm, of which logits would be made.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn hidden_states<'c>(
+        &self,
+        context: &'c mut Context,
+        tokens: &[TokenId],
+        cancel: &CancellationToken,
+    ) -> Result<&'c [f32], Error> {
+        self.run(context, tokens, Logits::All, decoder::hidden_states, cancel)
+    }
+
+    fn run<'c>(
+        &self,
+        context: &'c mut Context,
+        tokens: &[TokenId],
+        want: Logits,
+        finish: decoder::Finish,
+        cancel: &CancellationToken,
+    ) -> Result<&'c [f32], Error> {
         self.check(context, tokens)?;
         context.buffers.logits.clear();
         let mut rest = tokens;
@@ -246,7 +272,7 @@ impl Model {
             let wanted = want.of(chunk.len(), later.is_empty());
             let (mut span, buffers) = context.span(0..chunk.len(), wanted);
             let spans = std::slice::from_mut(&mut span);
-            decoder::batch(self, self.compute(cancel), buffers, chunk, spans)?;
+            decoder::batch(self, self.compute(cancel), buffers, chunk, spans, finish)?;
             context.len += chunk.len();
             rest = later;
         }
