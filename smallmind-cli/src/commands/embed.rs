@@ -21,7 +21,7 @@ Examples:
 Each vector is a line of numbers of length 1, so that the sum of products of
 two is their cosine. A text longer than the model was trained for is cut.")]
 pub(crate) struct Args {
-    /// An encoder: a file, a name, or hf:OWNER/REPOSITORY/FILE.gguf.
+    /// A model: a file, a name, or hf:OWNER/REPOSITORY/FILE.gguf.
     model: String,
     /// The texts; the lines of standard input where there are none.
     texts: Vec<String>,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 #[derive(clap::Args)]
 pub(super) struct Choice {
-    /// The encoder of passages and questions: a file, a name, or
+    /// The model for passages and questions: a file, a name, or
     /// hf:OWNER/REPOSITORY/FILE.gguf. A store's vectors are all of one.
     #[arg(long, default_value = "all-minilm-l6-v2")]
     embedder: String,
