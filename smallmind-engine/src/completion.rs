@@ -224,11 +224,36 @@ impl<'e> Completion<'e> {
 
     /// Adds to what the result says was found.
     pub(crate) fn note(&mut self, findings: impl IntoIterator<Item = Diagnostic>) {
-        self.diagnostics.extend(findings);
+        for finding in findings {
+            tracing::warn!(code = finding.code.as_str(), message = finding.message, "budget");
+            self.diagnostics.push(finding);
+        }
+    }
+
+    /// Tells whoever listens what a request took.
+    fn trace(&self, finish_reason: FinishReason) {
+        let rate = |tokens: usize, time: Duration| tokens as f64 / time.as_secs_f64().max(1e-9);
+        let prompt_tokens = self.task.prompt.len();
+        let Timings { prefill, decode, decode_steps, time_to_first_token, .. } = self.timings;
+        let pool = TensorPool::shared().stats();
+        tracing::info!(
+            ?finish_reason,
+            prompt_tokens,
+            cached_tokens = self.cached,
+            completion_tokens = self.tokens.len(),
+            prefill_tokens_per_second = rate(prompt_tokens - self.cached, prefill),
+            decode_tokens_per_second = rate(decode_steps, decode),
+            ?time_to_first_token,
+            pool_hits = pool.hits,
+            pool_misses = pool.misses,
+            pool_live_bytes = pool.live_bytes,
+            "request ended"
+        );
     }
 
     /// Everything so far, which is thereby gone.
     pub(crate) fn result(&mut self, finish_reason: FinishReason) -> GenerationResult {
+        self.trace(finish_reason);
         GenerationResult {
             text: std::mem::take(&mut self.text),
             stop: self.stop.take(),

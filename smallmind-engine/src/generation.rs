@@ -146,6 +146,9 @@ impl<'s> Generation<'s> {
                 &last
             }
         };
+        let is_prompt = completion.tokens().is_empty();
+        let name = if is_prompt { "prefill" } else { "decode" };
+        let _span = tracing::debug_span!("forward", pass = name, tokens = new.len()).entered();
         let logits = state.forward(self.session.engine().model(), new, &self.cancel.token)?;
         completion.choose(logits)
     }

@@ -13,6 +13,8 @@
 //! # Ok::<(), smallmind_engine::Error>(())
 //! ```
 
+#[cfg(feature = "async")]
+mod asynchronous;
 pub mod budget;
 #[cfg(feature = "chat")]
 pub mod chat;
@@ -24,6 +26,7 @@ mod detached;
 mod embedding;
 mod engine;
 mod error;
+mod events;
 mod generation;
 mod guard;
 #[cfg(feature = "hub")]
@@ -38,6 +41,8 @@ mod stop;
 mod stream;
 mod sync;
 
+#[cfg(feature = "async")]
+pub use asynchronous::EventStream;
 pub use budget::{Limits, SessionBudget};
 pub use embedding::{EmbeddingModel, EmbeddingOptions};
 pub use engine::{Engine, EngineOptions};

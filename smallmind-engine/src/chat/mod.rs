@@ -1,6 +1,8 @@
 //! Chats: messages, the template that makes a prompt of them, and sessions
 //! that answer.
 
+#[cfg(feature = "async")]
+mod asynchronous;
 mod calls;
 mod history;
 mod message;

@@ -12,13 +12,13 @@ mod worker;
 pub use prefix::PrefixStats;
 
 use crate::completion::Task;
+use crate::events::{Receiver, channel};
 use crate::{Engine, Error};
 use queue::{Queue, Ticket};
 use smallmind_abstractions::{
     CancellationToken, GenerationEvent, GenerationRequest, GenerationResult,
 };
 use smallmind_runtime::{CacheType, Error as RuntimeError};
-use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -125,9 +125,11 @@ impl Scheduler {
         let stats = Arc::<Mutex<SchedulerStats>>::default();
         let shared = (engine.clone(), Arc::clone(&queue), Arc::clone(&stats));
         let worker = thread::Builder::new().name("smallmind-scheduler".to_owned());
+        let log = tracing::dispatcher::get_default(Clone::clone);
         let worker = worker.spawn(move || {
             let (engine, queue, stats) = shared;
-            worker::run(&engine, &queue, &stats, &options, capacity);
+            let serve = || worker::run(&engine, &queue, &stats, &options, capacity);
+            tracing::dispatcher::with_default(&log, serve);
         });
         let worker = worker.map_err(|source| RuntimeError::Threads { threads: 1, source })?;
         Ok(Self { engine, capacity, queue, stats, worker: Some(worker) })
@@ -177,9 +179,9 @@ impl Drop for Scheduler {
 /// error. When it is dropped, the request ends.
 #[derive(Debug)]
 pub struct ScheduledStream {
-    events: Receiver<Result<GenerationEvent, Error>>,
+    pub(crate) events: Receiver<Result<GenerationEvent, Error>>,
     cancel: CancellationToken,
-    ended: bool,
+    pub(crate) ended: bool,
 }
 
 impl ScheduledStream {
@@ -197,6 +199,16 @@ impl ScheduledStream {
         }
         Err(Error::SchedulerClosed)
     }
+
+    /// What an event of the channel is to the caller.
+    pub(crate) fn given(
+        &mut self,
+        event: Option<Result<GenerationEvent, Error>>,
+    ) -> Result<GenerationEvent, Error> {
+        let event = event.unwrap_or(Err(Error::SchedulerClosed));
+        self.ended = !event.as_ref().is_ok_and(|e| !matches!(e, GenerationEvent::Finished(_)));
+        event
+    }
 }
 
 impl Iterator for ScheduledStream {
@@ -206,9 +218,8 @@ impl Iterator for ScheduledStream {
         if self.ended {
             return None;
         }
-        let event = self.events.recv().unwrap_or(Err(Error::SchedulerClosed));
-        self.ended = !event.as_ref().is_ok_and(|e| !matches!(e, GenerationEvent::Finished(_)));
-        Some(event)
+        let event = self.events.wait();
+        Some(self.given(event))
     }
 }
 

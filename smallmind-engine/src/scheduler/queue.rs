@@ -3,9 +3,9 @@
 use super::Priority;
 use crate::Error;
 use crate::completion::Task;
+use crate::events::Sender;
 use smallmind_abstractions::{CancellationToken, GenerationEvent};
 use std::collections::VecDeque;
-use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Every so often the oldest request is taken, whatever its priority, so that

@@ -110,7 +110,7 @@ impl Running<'_> {
 
     /// Tells the caller; a caller who is gone has cancelled.
     fn send(&self, event: Result<GenerationEvent, Error>) {
-        drop(self.events.send(event));
+        self.events.send(event);
     }
 
     /// Takes the logits that follow its tokens; why it ends, if it does.
@@ -206,7 +206,7 @@ impl<'e> Worker<'e> {
         let Ticket { task, cancel, events, .. } = ticket;
         let cause = cancel.cause().unwrap_or(CancelCause::Cancelled);
         self.count_end();
-        drop(events.send(Err(Completion::new(self.engine, task, 0).stopped(cause))));
+        events.send(Err(Completion::new(self.engine, task, 0).stopped(cause)));
     }
 
     /// Takes requests from the queue while there is room for them.
@@ -218,7 +218,7 @@ impl<'e> Worker<'e> {
                 Ok(running) => self.running.push(running),
                 Err(error) => {
                     self.count_end();
-                    drop(events.send(Err(error)));
+                    events.send(Err(error));
                 }
             }
         }
@@ -232,7 +232,7 @@ impl<'e> Worker<'e> {
         context.adopt(&pages, cached)?;
         let mut completion = Completion::new(self.engine, task, cached);
         if let Some(echo) = completion.echo() {
-            drop(events.send(Ok(echo)));
+            events.send(Ok(echo));
         }
         let outcome = completion.end().map(Ok);
         let since = Instant::now();
@@ -258,6 +258,15 @@ impl<'e> Worker<'e> {
         }
         let prompt_tokens = self.share_out();
         let began = Instant::now();
+        let _span = tracing::debug_span!(
+            "step",
+            running = self.running.len(),
+            queued = self.queue.len(),
+            prompt_tokens,
+            prefix_hit_rate = self.prefix.stats().hit_rate(),
+            prefix_bytes = self.prefix.stats().bytes,
+        )
+        .entered();
         self.pass(0..self.running.len());
         if prompt_tokens >= self.prompt_tokens {
             let ratio = STEP.as_secs_f64() / began.elapsed().as_secs_f64();

@@ -4,8 +4,8 @@ use super::*;
 use crate::EngineOptions;
 use crate::choice::Mask;
 use crate::completion::Task;
+use crate::events::{Receiver, channel};
 use smallmind_abstractions::{GenerationOptions, GenerationRequest};
-use std::sync::mpsc::{Receiver, channel};
 
 /// Rules out nothing, and panics at the third token.
 #[derive(Debug)]
@@ -68,8 +68,9 @@ fn a_panic_in_one_request_is_the_end_of_that_one_alone() {
     std::thread::scope(|scope| {
         scope.spawn(|| run(&engine, &queue, &stats, &options, capacity));
         for (i, events) in received.iter().enumerate() {
-            let last = events.iter().last().expect("an event");
-            match last {
+            let all = std::iter::from_fn(|| events.wait());
+            let last = all.last().expect("an event");
+            match &last {
                 Ok(GenerationEvent::Finished(result)) => {
                     assert!(i != 1);
                     assert_eq!(result.tokens.len(), 6);
