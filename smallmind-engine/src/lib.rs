@@ -33,6 +33,7 @@ mod guard;
 pub mod hub;
 #[cfg(feature = "import")]
 pub mod import;
+mod likelihood;
 mod memory;
 pub mod scheduler;
 mod session;

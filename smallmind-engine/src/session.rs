@@ -71,6 +71,24 @@ impl State {
         Ok(&self.context.logits()[row? * vocab_size..][..vocab_size])
     }
 
+    /// Appends `new` tokens, whatever may be guessed, and gives the rows of
+    /// logits that are wanted.
+    pub(crate) fn extend(
+        &mut self,
+        model: &Model,
+        new: &[TokenId],
+        want: Logits,
+        cancel: &CancellationToken,
+    ) -> Result<&[f32], Error> {
+        let done = model.forward(&mut self.context, new, want, cancel).map(|_| ());
+        // Also after an error: the chunks before it are there.
+        let computed = self.context.len() - self.tokens.len();
+        self.tokens.extend_from_slice(&new[..computed]);
+        self.spent.tokens += computed as u64;
+        done?;
+        Ok(self.context.logits())
+    }
+
     /// Prepares for a generation.
     pub(crate) fn begin(&mut self) {
         self.speculator.iter_mut().for_each(Speculator::reset);

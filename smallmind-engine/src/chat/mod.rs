@@ -6,6 +6,7 @@ mod asynchronous;
 mod calls;
 mod history;
 mod message;
+mod prompt;
 mod saved;
 mod session;
 mod shared;

@@ -327,10 +327,6 @@ impl ChatSession {
         self.policy
     }
 
-    pub(super) fn tools(&self) -> &[ToolDefinition] {
-        &self.tools
-    }
-
     pub(super) fn template(&self) -> &ChatTemplate {
         &self.template
     }

@@ -2,11 +2,9 @@
 
 use super::history::History;
 use super::session::{ChatSession, ChatState};
-use super::{Message, ToolDefinition, verbatim};
+use super::{Message, prompt};
 use crate::Error;
-use smallmind_abstractions::{
-    CancellationToken, GenerationOptions, GenerationRequest, TokenId, Tokenizer,
-};
+use smallmind_abstractions::{CancellationToken, GenerationOptions, GenerationRequest, TokenId};
 
 /// What is done where the prompt leaves no room for a reply.
 ///
@@ -106,21 +104,13 @@ impl ChatSession {
 
     /// The tokens of what the model sees.
     fn prompt(&self, history: &History, state: &mut ChatState) -> Result<Vec<TokenId>, Error> {
-        let (engine, tokenizer) = (self.engine(), self.engine().tokenizer());
-        let messages: Vec<_> = history.sent().collect();
-        let mut texts: Vec<_> = messages.iter().flat_map(Message::texts).collect();
-        texts.extend(self.tools().iter().flat_map(ToolDefinition::texts));
-        let mark = verbatim::unused_mark(&texts).ok_or(Error::UnusableText)?;
+        let (messages, options) = (history.sent().collect(), self.render_options());
+        let (text, mark) = self.template().marked(self.engine(), messages, options)?;
         if state.mark.replace(mark) != Some(mark) {
             state.transcript = Default::default();
         }
-        let spellings = engine.chat_parts().spellings(tokenizer);
-        let marked = |text: &str| spellings.mark(text, mark);
-        let mut options = self.render_options();
-        options.tools = options.tools.into_iter().map(|tool| tool.map_texts(&marked)).collect();
-        let messages: Vec<_> = messages.into_iter().map(|m| m.map_texts(marked)).collect();
-        let text = self.template().render(&messages, &options)?;
-        let encode = |text: &str, whole: bool| encode(tokenizer, text, mark, whole);
+        let tokenizer = self.engine().tokenizer();
+        let encode = |text: &str, whole: bool| prompt::encode(tokenizer, text, mark, whole);
         let mut tokens = state.transcript.prompt(text, encode)?.to_vec();
         if let ContextPolicy::KeepTokens { sinks, .. } = self.policy() {
             let first = sinks.min(tokens.len());
@@ -159,19 +149,4 @@ impl ChatSession {
         let result = self.session().generate(&request, cancel).map_err(Error::without_text)?;
         Ok(result.text.trim().to_owned())
     }
-}
-
-/// The tokens of a marked text; a whole prompt begins as the model wants it.
-fn encode(
-    tokenizer: &dyn Tokenizer,
-    text: &str,
-    mark: char,
-    whole: bool,
-) -> Result<Vec<TokenId>, smallmind_abstractions::Error> {
-    let mut ids = verbatim::encode(tokenizer, text, mark)?;
-    let bos = tokenizer.special().bos.filter(|_| whole && tokenizer.special().add_bos);
-    if let Some(bos) = bos.filter(|bos| ids.first() != Some(bos)) {
-        ids.insert(0, bos);
-    }
-    Ok(ids)
 }
