@@ -35,13 +35,17 @@ mod fusion;
 mod hits;
 mod hybrid;
 pub mod ingest;
+#[cfg(feature = "engine")]
+mod likelihood;
 mod rerank;
 mod store;
 
 pub use analysis::{Analyzer, Language};
 #[cfg(feature = "engine")]
 pub use answer::LanguageModel;
-pub use answer::{Answer, AnswerEvent, Answerer, Generator, Messages};
+pub use answer::{
+    Answer, AnswerEvent, Answerer, Exchange, Generator, Messages, standalone_question,
+};
 pub use bm25::Bm25;
 pub use dense::Dense;
 pub use document::{Chunk, Document, Fingerprint, Passage, Unit};
@@ -49,5 +53,7 @@ pub use embed::{embed_missing, text_to_embed};
 pub use error::{Error, Stage};
 pub use fusion::Fusion;
 pub use hybrid::Hybrid;
+#[cfg(feature = "engine")]
+pub use likelihood::LikelihoodReranker;
 pub use rerank::Reranked;
 pub use store::{Status, Store, Update};

@@ -4,10 +4,14 @@ mod citations;
 #[cfg(feature = "engine")]
 mod model;
 mod prompt;
+mod rewrite;
 
 #[cfg(feature = "engine")]
 pub use model::LanguageModel;
+#[cfg(feature = "engine")]
+pub(crate) use model::failed;
 pub use prompt::Messages;
+pub use rewrite::{Exchange, standalone_question};
 
 use crate::{Error, Passage, Stage, Store};
 use citations::Citations;

@@ -2,40 +2,22 @@
 
 use super::{Generator, Messages};
 use smallmind_abstractions::{
-    CancellationToken, EncodeOptions, Error, GenerationOptions, GenerationRequest, TokenId,
+    CancellationToken, Error, GenerationOptions, GenerationRequest, TokenId,
 };
-use smallmind_engine::{Engine, SessionOptions};
+use smallmind_engine::chat::{ChatTemplate, Message, NO_TEMPLATE, RenderOptions};
+use smallmind_engine::{Engine, Error as EngineError, InferenceSession, SessionOptions};
 
 /// Tokens of a context at most: passages and an answer, on any machine.
 const CONTEXT: usize = 4096;
 
-/// What stands around rules and question, and between them.
-struct Frame {
-    /// A token that models have who know the frame.
-    mark: &'static str,
-    parts: [&'static str; 3],
-}
+/// For models that know no turns, and what ends their answer: they go on with
+/// texts of the same kind.
+const PLAIN: &str = "{{ messages | map(attribute='content') | join('\n\n') }}\nAnswer:";
+const PARAGRAPH: &str = "\n\n";
 
-const FRAMES: [Frame; 2] = [
-    Frame {
-        mark: "<|im_start|>",
-        parts: [
-            "<|im_start|>system\n",
-            "<|im_end|>\n<|im_start|>user\n",
-            "<|im_end|>\n<|im_start|>assistant\n",
-        ],
-    },
-    Frame {
-        mark: "<start_of_turn>",
-        parts: ["<start_of_turn>user\n", "\n\n", "<end_of_turn>\n<start_of_turn>model\n"],
-    },
-];
-
-/// For models that know no turns.
-const PLAIN: [&str; 3] = ["", "\n\n", "\nAnswer:"];
-
-/// A language model that writes answers. Only what frames rules and question
-/// is read for control tokens: those written in documents are plain text.
+/// A language model that writes answers, in the turns of the template in its
+/// file. Only the template's control tokens are read as such: those written in
+/// documents are plain text.
 ///
 /// ```no_run
 /// use smallmind_abstractions::CancellationToken;
@@ -44,39 +26,58 @@ const PLAIN: [&str; 3] = ["", "\n\n", "\nAnswer:"];
 ///
 /// let never = CancellationToken::new();
 /// let engine = Engine::load("model.gguf", EngineOptions::default(), &never)?;
-/// let generator = LanguageModel::new(engine);
+/// let generator = LanguageModel::new(engine)?;
 /// # Ok::<(), smallmind_engine::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct LanguageModel {
     engine: Engine,
-    frame: [&'static str; 3],
+    template: ChatTemplate,
+    /// Whether the template has a place for rules.
+    has_system: bool,
+    /// What ends an answer.
+    stop: Vec<String>,
 }
 
 impl LanguageModel {
-    /// Writes with a loaded model, in the turns its vocabulary has marks for.
-    pub fn new(engine: Engine) -> Self {
-        let knows = |f: &&Frame| {
-            let options = EncodeOptions { add_special: false, parse_special: true };
-            engine.tokenizer().encode(f.mark, options).is_ok_and(|ids| ids.len() == 1)
-        };
-        let frame = FRAMES.iter().find(knows).map_or(PLAIN, |f| f.parts);
-        Self { engine, frame }
+    /// Writes with a loaded model.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`]: what is wrong with the template in its file.
+    pub fn new(engine: Engine) -> Result<Self, EngineError> {
+        let mut template = ChatTemplate::of(&engine)?;
+        let mut stop = Vec::new();
+        let missing = template.diagnostics().iter().any(|d| d.code == NO_TEMPLATE);
+        // ChatML stands for it, where the model can know ChatML.
+        if missing && engine.tokenizer().token_id(b"<|im_start|>").is_none() {
+            template = ChatTemplate::parse(PLAIN, "", "")?;
+            stop.push(PARAGRAPH.to_owned());
+        }
+        let has_system = has_system(&template);
+        Ok(Self { engine, template, has_system, stop })
     }
 
-    fn tokens(&self, messages: &Messages) -> Result<Vec<TokenId>, Error> {
+    /// The loaded model.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The tokens of a prompt, up to where the answer begins.
+    ///
+    /// # Errors
+    /// What the template refuses, or the tokenizer reports.
+    pub fn tokens(&self, messages: &Messages) -> Result<Vec<TokenId>, Error> {
         let Messages { system, user } = messages;
-        let data = EncodeOptions { add_special: false, parse_special: false };
-        let frame = EncodeOptions { parse_special: true, ..data };
-        let first = EncodeOptions { add_special: true, parse_special: true };
-        let [before, between, after] = self.frame;
-        let parts =
-            [(before, first), (system, data), (between, frame), (user, data), (after, frame)];
-        let mut tokens = Vec::new();
-        for (text, options) in parts {
-            tokens.extend(self.engine.tokenizer().encode(text, options)?);
-        }
-        Ok(tokens)
+        let messages = match self.has_system {
+            true => vec![Message::system(system), Message::user(user)],
+            false => vec![Message::user(format!("{system}\n\n{user}"))],
+        };
+        self.template.tokens(&self.engine, &messages, &options()).map_err(failed)
+    }
+
+    pub(crate) fn session(&self) -> Result<InferenceSession, Error> {
+        let context = SessionOptions { context: Some(self.context()), ..Default::default() };
+        self.engine.session(context).map_err(failed)
     }
 }
 
@@ -96,17 +97,33 @@ impl Generator for LanguageModel {
         show: &mut dyn FnMut(&str),
         cancel: &CancellationToken,
     ) -> Result<(), Error> {
-        let failed = |error: smallmind_engine::Error| match cancel.check() {
-            Err(cause) => Error::Cancelled(cause),
-            Ok(()) => Error::Part { part: "model".to_owned(), reason: error.to_string() },
-        };
-        let options = GenerationOptions { max_tokens: Some(limit), ..Default::default() };
+        let stop = self.stop.clone();
+        let options = GenerationOptions { max_tokens: Some(limit), stop, ..Default::default() };
         let request = GenerationRequest::new(self.tokens(messages)?).with_options(options);
-        let context = SessionOptions { context: Some(self.context()), ..Default::default() };
-        let session = self.engine.session(context).map_err(failed)?;
-        for event in session.stream(request, cancel.clone()).map_err(failed)? {
-            show(event.map_err(failed)?.text());
+        let session = self.session()?;
+        let stopped = |error| cancel.check().map_or_else(Error::from, |()| failed(error));
+        for event in session.stream(request, cancel.clone()).map_err(stopped)? {
+            show(event.map_err(stopped)?.text());
         }
         Ok(())
     }
+}
+
+pub(crate) fn failed(error: EngineError) -> Error {
+    match error {
+        EngineError::Encoding(error) => error,
+        error => Error::Part { part: "model".to_owned(), reason: error.to_string() },
+    }
+}
+
+/// Answers are short: a model that may choose does not think before them.
+fn options() -> RenderOptions {
+    RenderOptions { add_generation_prompt: true, thinking: Some(false), ..Default::default() }
+}
+
+/// Some templates refuse rules, and some leave them out.
+fn has_system(template: &ChatTemplate) -> bool {
+    let rules = "The rules of this conversation.";
+    let messages = [Message::system(rules), Message::user("A question.")];
+    template.render(&messages, &options()).is_ok_and(|prompt| prompt.contains(rules))
 }

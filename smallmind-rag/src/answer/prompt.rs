@@ -48,16 +48,17 @@ fn messages(question: &str, passages: &[Passage]) -> Messages {
     );
     let mut user = String::from("Passages:\n\n");
     for (number, passage) in (1..).zip(passages) {
-        user += &format!("[{number}]\n");
-        let above = [&passage.title, &passage.heading];
-        let above = above.into_iter().filter(|t| !t.is_empty()).flat_map(|t| lines(t));
-        for line in above.chain(lines(passage.text.trim_end())) {
-            user += &format!("> {line}\n");
-        }
-        user.push('\n');
+        let above = [&*passage.title, &passage.heading].into_iter().filter(|t| !t.is_empty());
+        let quoted = quote(above.chain([passage.text.trim_end()]));
+        user += &format!("[{number}]\n{quoted}\n");
     }
     user += &format!("Question: {}", lines(question).collect::<Vec<_>>().join(" "));
     Messages { system, user }
+}
+
+/// Texts with `> ` before each of their lines.
+pub(super) fn quote<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+    texts.into_iter().flat_map(lines).map(|line| format!("> {line}\n")).collect()
 }
 
 /// The lines of a text, by whatever a reader may take for the end of one.
