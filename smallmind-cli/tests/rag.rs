@@ -41,3 +41,56 @@ fn what_means_the_same_is_found_without_its_words() {
     add(&["--store", "words", "--words-only"]);
     assert_eq!(first("words"), Value::Null);
 }
+
+/// A folder with the notes in a store.
+fn notes() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in NOTES {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let files = NOTES.map(|(name, _)| name);
+    smallmind(folder.path(), &[&["rag", "add"], &files[..], &["--store", "kb"]].concat());
+    folder
+}
+
+/// What `rag ask` says to a question, in words and as JSON.
+fn ask(folder: &Path, question: &str, more: &[&str]) -> (String, Value) {
+    let ask = [&["rag", "ask", question, "--store", "kb", "-n", "48"], more].concat();
+    let json = smallmind(folder, &[&ask[..], &["--json"]].concat());
+    (smallmind(folder, &ask), serde_json::from_str(&json).unwrap())
+}
+
+#[test]
+fn answers_cite_passages_that_were_given() {
+    let folder = notes();
+    for rerank in [&[][..], &["--rerank", "smollm2-135m"]] {
+        let question = "For how many minutes should the leaves steep?";
+        let (text, json) = ask(folder.path(), question, rerank);
+        let answer = json["answer"].as_str().unwrap();
+        assert!(answer.contains("three minutes"), "{json}");
+        let sources = json["sources"].as_array().unwrap();
+        assert!(sources[0]["source"].as_str().unwrap().ends_with("tea.md"), "{json}");
+        assert_eq!(sources[0]["lines"], serde_json::json!([3, 4]));
+        let cited: Vec<_> = json["cited"].as_array().unwrap().iter().collect();
+        assert!(cited.iter().all(|n| (1..=sources.len() as u64).contains(&n.as_u64().unwrap())));
+        for n in 1..=9 {
+            let named = answer.contains(&format!("[{n}]"));
+            assert_eq!(named, cited.contains(&&Value::from(n)), "{json}");
+        }
+        assert_eq!(json["removed"], serde_json::json!([]));
+        // The same in words, sources first.
+        assert!(text.starts_with("[1] ") && text.contains("tea.md:3"), "{text}");
+        assert!(text.trim_end().ends_with(answer.trim_end()), "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_in_the_documents_is_not_answered() {
+    let folder = notes();
+    for question in ["What is the capital of France?", "Who wrote the Iliad?", "the of"] {
+        let (text, json) = ask(folder.path(), question, &[]);
+        assert_eq!(text.trim(), "Not in these documents.", "{question}");
+        assert_eq!(json["answer"], Value::Null, "{question}");
+        assert_eq!(json["reason"], "insufficient evidence");
+    }
+}

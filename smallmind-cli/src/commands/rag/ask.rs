@@ -1,12 +1,11 @@
 //! `smallmind rag ask`.
 
-use super::search::Scope;
+use super::search::{self, Scope};
 use crate::error::Error;
-use crate::{models, output};
+use crate::output;
 use serde_json::{Value, json};
 use smallmind_abstractions::CancellationToken;
-use smallmind_engine::{Engine, EngineOptions};
-use smallmind_rag::{Answer, AnswerEvent, Answerer, LanguageModel, Passage};
+use smallmind_rag::{Answer, AnswerEvent, Answerer, Passage};
 use std::io::{Write, stdout};
 use std::sync::Arc;
 
@@ -32,11 +31,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> {
     let store = args.scope.open(cancel)?;
-    let retriever = args.scope.embedder.retriever(&store, cancel)?;
-    let file = models::file(&args.model, cancel)?;
-    let engine = Engine::load(file, EngineOptions::default(), cancel)?;
-    let generator = Arc::new(LanguageModel::new(engine));
-    let mut answerer = Answerer::new(store, retriever, generator);
+    let model = search::load(&args.model, cancel)?;
+    let retriever = args.scope.retriever(&store, Some((&args.model, &model)), cancel)?;
+    let mut answerer = Answerer::new(store, retriever, Arc::new(model));
     answerer.max_tokens = args.n;
     let mut out = stdout().lock();
     let mut written = Ok(());
@@ -92,7 +89,7 @@ fn list(out: &mut impl Write, sources: &[Passage]) -> std::io::Result<()> {
 }
 
 fn object(answer: &Answer) -> Value {
-    let all = |sources: &[Passage]| sources.iter().map(super::search::object).collect::<Value>();
+    let all = |sources: &[Passage]| sources.iter().map(search::object).collect::<Value>();
     match answer {
         Answer::Answered { text, sources, cited, removed } => json!({
             "answer": text, "cited": cited, "removed": removed, "sources": all(sources),

@@ -2,9 +2,11 @@
 
 use super::embedder;
 use crate::error::Error;
+use crate::models;
 use serde_json::{Value, json};
-use smallmind_abstractions::{Access, CancellationToken, Condition, SearchRequest};
-use smallmind_rag::{Passage, Store};
+use smallmind_abstractions::{Access, CancellationToken, Condition, Retriever, SearchRequest};
+use smallmind_engine::{Engine, EngineOptions};
+use smallmind_rag::{LanguageModel, LikelihoodReranker, Passage, Reranked, Store};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +32,12 @@ pub(super) struct Scope {
     #[arg(long = "where", value_name = "KEY=VALUE", value_parser = condition)]
     conditions: Vec<Condition>,
     #[command(flatten)]
-    pub(super) embedder: embedder::Choice,
+    embedder: embedder::Choice,
+    /// Order what is found by how probable this language model thinks the
+    /// question is after each passage: a file, a name, or
+    /// hf:OWNER/REPOSITORY/FILE.gguf.
+    #[arg(long, value_name = "MODEL")]
+    rerank: Option<String>,
 }
 
 fn condition(text: &str) -> Result<Condition, String> {
@@ -43,6 +50,23 @@ impl Scope {
         Ok(Store::open_existing(&self.store, cancel)?)
     }
 
+    /// What searches. `loaded` is a model that is there already, under its name.
+    pub(super) fn retriever(
+        &self,
+        store: &Arc<Store>,
+        loaded: Option<(&str, &LanguageModel)>,
+        cancel: &CancellationToken,
+    ) -> Result<Arc<dyn Retriever>, Error> {
+        let first = self.embedder.retriever(store, cancel)?;
+        let Some(name) = &self.rerank else { return Ok(first) };
+        let model = match loaded.filter(|(loaded, _)| loaded == name) {
+            Some((_, model)) => model.clone(),
+            None => load(name, cancel)?,
+        };
+        let reranker = Arc::new(LikelihoodReranker::new(model));
+        Ok(Arc::new(Reranked::new(store.clone(), first, reranker)))
+    }
+
     pub(super) fn request(&self, question: &str) -> SearchRequest {
         let access = match &self.labels[..] {
             [] => Access::Everything,
@@ -53,6 +77,12 @@ impl Scope {
         let request = SearchRequest::new(question).with_limit(self.limit).with_access(access);
         SearchRequest { conditions, ..request }
     }
+}
+
+/// Loads a language model.
+pub(super) fn load(model: &str, cancel: &CancellationToken) -> Result<LanguageModel, Error> {
+    let file = models::file(model, cancel)?;
+    Ok(LanguageModel::new(Engine::load(file, EngineOptions::default(), cancel)?)?)
 }
 
 /// Finds passages, best first.
@@ -70,8 +100,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, cancel: &CancellationToken) -> Result<(), Error> {
     let store = args.scope.open(cancel)?;
     let request = args.scope.request(&args.question);
-    let hits = args.scope.embedder.retriever(&store, cancel)?;
-    let hits = hits.retrieve(&request, cancel).map_err(smallmind_rag::Error::from)?;
+    let retriever = args.scope.retriever(&store, None, cancel)?;
+    let hits = retriever.retrieve(&request, cancel).map_err(smallmind_rag::Error::from)?;
     let chunks: Vec<_> = hits.iter().map(|h| h.chunk).collect();
     let passages = store.passages(&chunks, &request.access, cancel)?;
     let mut out = stdout().lock();
