@@ -49,6 +49,15 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("smallmind-rag", &["smallmind-engine", "ureq", "clap"]),
 ];
 
+/// What a README shows, in its order, is in examples that compile.
+const EXAMPLES: &[(&str, &[&str])] = &[
+    ("README.md", &["smallmind-engine/examples/minimal.rs"]),
+    (
+        "smallmind-rag/README.md",
+        &["smallmind-rag/examples/retrieval.rs", "smallmind-rag/examples/answers.rs"],
+    ),
+];
+
 /// The longest source file, tests included: one that is longer does two things.
 const MAX_LINES: usize = 500;
 
@@ -112,11 +121,16 @@ fn files(faults: &mut Vec<String>) -> Outcome {
             faults.push(format!("{path} has {lines} lines; the most is {MAX_LINES}: divide it"));
         }
     }
-    let readme = read("README.md")?;
-    let example = read("smallmind-engine/examples/minimal.rs")?;
-    let shown = readme.split("```rust\n").nth(1).and_then(|r| r.split("```").next());
-    if shown.is_none_or(|shown| !example.contains(shown)) {
-        faults.push("README.md's example is not in smallmind-engine/examples/minimal.rs".into());
+    for (readme, examples) in EXAMPLES {
+        let text = read(readme)?;
+        let shown = text.split("```rust\n").skip(1).filter_map(|r| r.split("```").next());
+        let shown: Vec<_> = shown.collect();
+        for (i, example) in examples.iter().enumerate() {
+            let source = read(example)?;
+            if shown.get(i).is_none_or(|shown| !source.contains(shown)) {
+                faults.push(format!("{readme}'s example {} is not in {example}", i + 1));
+            }
+        }
     }
     Ok(())
 }
