@@ -75,15 +75,19 @@ impl Reranker for LikelihoodReranker {
             return Ok(vec![0.0; passages.len()]);
         }
         let room = self.model.context().saturating_sub(question.len());
-        // The session holds the instruction from one passage to the next.
-        let session = self.model.session()?;
-        let stopped = |error| cancel.check().map_or_else(Error::from, |()| failed(error));
-        let score = |passage: &&str| {
+        let prompts = passages.iter().map(|passage| {
             cancel.check()?;
-            let prompt = self.prompt(passage, room)?;
-            let logprobs = session.logprobs(&prompt, &question, cancel).map_err(stopped)?;
+            self.prompt(passage, room)
+        });
+        let prompts: Vec<_> = prompts.collect::<Result<_, Error>>()?;
+        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+        // The session holds the instruction from one passage to the next.
+        let session = self.model.session(longest + question.len())?;
+        let stopped = |error| cancel.check().map_or_else(Error::from, |()| failed(error));
+        let score = |prompt: &Vec<TokenId>| {
+            let logprobs = session.logprobs(prompt, &question, cancel).map_err(stopped)?;
             Ok(logprobs.iter().sum::<f32>() / question.len() as f32)
         };
-        passages.iter().map(score).collect()
+        prompts.iter().map(score).collect()
     }
 }

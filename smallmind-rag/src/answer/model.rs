@@ -75,9 +75,10 @@ impl LanguageModel {
         self.template.tokens(&self.engine, &messages, &options()).map_err(failed)
     }
 
-    pub(crate) fn session(&self) -> Result<InferenceSession, Error> {
-        let context = SessionOptions { context: Some(self.context()), ..Default::default() };
-        self.engine.session(context).map_err(failed)
+    /// A session that holds `tokens`, or as many as a context may.
+    pub(crate) fn session(&self, tokens: usize) -> Result<InferenceSession, Error> {
+        let context = Some(tokens.min(self.context()));
+        self.engine.session(SessionOptions { context, ..Default::default() }).map_err(failed)
     }
 }
 
@@ -99,8 +100,9 @@ impl Generator for LanguageModel {
     ) -> Result<(), Error> {
         let stop = self.stop.clone();
         let options = GenerationOptions { max_tokens: Some(limit), stop, ..Default::default() };
-        let request = GenerationRequest::new(self.tokens(messages)?).with_options(options);
-        let session = self.session()?;
+        let prompt = self.tokens(messages)?;
+        let session = self.session(prompt.len().saturating_add(limit))?;
+        let request = GenerationRequest::new(prompt).with_options(options);
         let stopped = |error| cancel.check().map_or_else(Error::from, |()| failed(error));
         for event in session.stream(request, cancel.clone()).map_err(stopped)? {
             show(event.map_err(stopped)?.text());

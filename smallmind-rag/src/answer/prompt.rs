@@ -10,6 +10,9 @@ use smallmind_abstractions::{CancellationToken, Error};
 /// What the model says where the passages do not answer.
 pub(super) const NOTHING: &str = "Not in these documents.";
 
+/// What is said last: small models have forgotten the rules by then.
+const LAST: &str = "Answer the question in one sentence, with the number of the passage.";
+
 /// A prompt in the parts that chat templates know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Messages {
@@ -52,7 +55,8 @@ fn messages(question: &str, passages: &[Passage]) -> Messages {
         let quoted = quote(above.chain([passage.text.trim_end()]));
         user += &format!("[{number}]\n{quoted}\n");
     }
-    user += &format!("Question: {}", lines(question).collect::<Vec<_>>().join(" "));
+    let question = lines(question).collect::<Vec<_>>().join(" ");
+    user += &format!("Question: {question}\n\n{LAST}");
     Messages { system, user }
 }
 
