@@ -5,6 +5,7 @@
 //! by the limits of `llguidance`; nobody waits for the former once it is cancelled.
 
 mod gbnf;
+mod patterns;
 mod typed;
 mod vocabulary;
 
@@ -88,7 +89,11 @@ impl Mask for Constrained {
 fn grammar(constraint: &Constraint) -> Result<TopLevelGrammar, Error> {
     Ok(match constraint {
         Constraint::Json => schema(json!({})),
-        Constraint::JsonSchema(text) => schema(serde_json::from_str(text).map_err(refused)?),
+        Constraint::JsonSchema(text) => {
+            let mut value = serde_json::from_str(text).map_err(refused)?;
+            patterns::translate(&mut value)?;
+            schema(value)
+        }
         Constraint::Regex(regex) => TopLevelGrammar::from_regex(regex),
         Constraint::Lark(grammar) => TopLevelGrammar::from_lark(grammar.clone()),
         Constraint::Gbnf(grammar) => TopLevelGrammar::from_lark(gbnf::to_lark(grammar)?),
