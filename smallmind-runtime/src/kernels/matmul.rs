@@ -237,9 +237,9 @@ impl Activations {
         &words[span.first * each..(span.first + span.width) * each]
     }
 
-    /// Whether no group fills a tile of the kernels' full width.
+    /// Whether no tile is wider than a small one.
     fn has_small_tiles_only(&self) -> bool {
-        self.tilings.iter().all(|tiling| tiling.full() == 0)
+        self.tilings.iter().all(|tiling| tiling.is_small())
     }
 
     /// The tokens whose rows a tile holds.

@@ -116,6 +116,7 @@ macro_rules! kernels {
             match width {
                 1 => select::<1>(format),
                 4 => select::<4>(format),
+                8 => select::<8>(format),
                 _ => select::<16>(format),
             }
         }

@@ -43,6 +43,7 @@ pub(super) fn quantize<S: Simd>(s: S, x: &[f32], width: usize, tile: &mut [u32],
     match width {
         1 => rows::quantize::<S, 1>(s, x, bytemuck::cast_slice_mut(tile), t),
         4 => rows::quantize::<S, 4>(s, x, bytemuck::cast_slice_mut(tile), t),
+        8 => rows::quantize::<S, 8>(s, x, bytemuck::cast_slice_mut(tile), t),
         _ => rows::quantize::<S, 16>(s, x, bytemuck::cast_slice_mut(tile), t),
     }
 }

@@ -2,8 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// The width of the tiles of the tokens that do not fill a whole one.
+/// The widths of the tiles of the tokens that do not fill a whole one.
 pub(super) const SMALL_TILE: usize = 4;
+const HALF_TILE: usize = 8;
 
 /// Where a tile of tokens begins and how wide it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub(super) struct TileSpan {
     pub(super) tokens: usize,
 }
 
-/// Cuts the tokens of a group into tiles: as wide as the kernels go, then small
-/// ones, the last padded; a single token by itself.
+/// Cuts the tokens of a group into tiles: as wide as the kernels go, then
+/// smaller ones, the last padded; a single token by itself.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Tiling {
@@ -36,7 +37,17 @@ impl Tiling {
     }
 
     fn rest_width(self) -> usize {
-        if self.tokens % self.widest == 1 { 1 } else { SMALL_TILE }
+        match self.tokens % self.widest {
+            1 => 1,
+            2..=SMALL_TILE => SMALL_TILE,
+            // Weights are unpacked once for each tile.
+            _ => HALF_TILE.min(self.widest),
+        }
+    }
+
+    /// Whether no tile is wider than a small one.
+    pub(super) fn is_small(self) -> bool {
+        self.full() == 0 && self.rest_width() <= SMALL_TILE
     }
 
     pub(super) fn len(self) -> usize {
