@@ -115,6 +115,7 @@ macro_rules! kernels {
         fn select_tile(format: Format, width: usize) -> Tile {
             match width {
                 1 => select::<1>(format),
+                2 => select::<2>(format),
                 4 => select::<4>(format),
                 8 => select::<8>(format),
                 _ => select::<16>(format),

@@ -42,6 +42,7 @@ fn tile_out<const T: usize>(out: &mut [f32]) -> &mut [[f32; LANES]; T] {
 pub(super) fn quantize<S: Simd>(s: S, x: &[f32], width: usize, tile: &mut [u32], t: usize) {
     match width {
         1 => rows::quantize::<S, 1>(s, x, bytemuck::cast_slice_mut(tile), t),
+        2 => rows::quantize::<S, 2>(s, x, bytemuck::cast_slice_mut(tile), t),
         4 => rows::quantize::<S, 4>(s, x, bytemuck::cast_slice_mut(tile), t),
         8 => rows::quantize::<S, 8>(s, x, bytemuck::cast_slice_mut(tile), t),
         _ => rows::quantize::<S, 16>(s, x, bytemuck::cast_slice_mut(tile), t),

@@ -18,7 +18,7 @@ pub(super) struct TileSpan {
 }
 
 /// Cuts the tokens of a group into tiles: as wide as the kernels go, then
-/// smaller ones, the last padded; a single token by itself.
+/// smaller ones, the last padded.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Tiling {
@@ -38,8 +38,8 @@ impl Tiling {
 
     fn rest_width(self) -> usize {
         match self.tokens % self.widest {
-            1 => 1,
-            2..=SMALL_TILE => SMALL_TILE,
+            few @ 1..=2 => few,
+            3..=SMALL_TILE => SMALL_TILE,
             // Weights are unpacked once for each tile.
             _ => HALF_TILE.min(self.widest),
         }

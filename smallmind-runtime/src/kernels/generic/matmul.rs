@@ -61,7 +61,7 @@ pub(crate) fn quantized<S: Simd, C: Codes, L: Scales, const T: usize>(
     let mut sums = [s.splat(0.0); T];
     let units = weights.chunks_exact(unit_bytes::<C, L>());
     for (unit, activations) in units.zip(activations.chunks_exact(L::CHUNKS)) {
-        if T == 1 {
+        if T <= 4 {
             for line in unit.iter().step_by(LINE) {
                 s.prefetch(std::ptr::from_ref(line).wrapping_add(AHEAD));
             }
