@@ -2,14 +2,13 @@
 
 use crate::events::{Receiver, Sender, channel};
 use crate::scheduler::ScheduledStream;
+use crate::thread::spawn;
 use crate::{Error, InferenceSession};
 use futures_core::{FusedStream, Stream};
 use smallmind_abstractions::{CancellationToken, GenerationEvent, GenerationRequest};
-use smallmind_runtime::Error as RuntimeError;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread;
 
 impl Stream for ScheduledStream {
     type Item = Result<GenerationEvent, Error>;
@@ -45,9 +44,7 @@ impl<E: Send + 'static> EventStream<E> {
         let (sender, events) = channel();
         let cancel = cancel.child();
         let token = cancel.clone();
-        let worker = thread::Builder::new().name("smallmind-stream".to_owned());
-        let worker = worker.spawn(move || work(&sender, &token));
-        worker.map_err(|source| RuntimeError::Threads { threads: 1, source })?;
+        spawn("smallmind-stream", move || work(&sender, &token))?;
         Ok(Self { events, cancel })
     }
 }

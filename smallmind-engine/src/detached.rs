@@ -1,11 +1,11 @@
 //! Work that cannot be stopped in the middle, and who need not wait for it.
 
 use crate::Error;
+use crate::thread::spawn;
 use smallmind_abstractions::CancellationToken;
 use smallmind_runtime::Error as RuntimeError;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::thread::Builder;
 use std::time::Duration;
 
 /// How often a token is looked at.
@@ -19,15 +19,8 @@ pub(crate) fn detached<T: Send + 'static>(
 ) -> Result<T, Error> {
     cancel.check().map_err(RuntimeError::from)?;
     let (sender, receiver) = sync_channel(1);
-    // What is logged there belongs to who waits here.
-    let log = tracing::dispatcher::get_default(Clone::clone);
-    let thread = move || {
-        let done = tracing::dispatcher::with_default(&log, work);
-        // Where nobody waits any longer, nobody wants it.
-        drop(sender.send(done));
-    };
-    let thread = Builder::new().name("smallmind-detached".to_owned()).spawn(thread);
-    let thread = thread.map_err(|source| RuntimeError::Threads { threads: 1, source })?;
+    // Where nobody waits any longer, nobody wants what was done.
+    let thread = spawn("smallmind-detached", move || drop(sender.send(work())))?;
     loop {
         match receiver.recv_timeout(INTERVAL) {
             Ok(done) => return done,

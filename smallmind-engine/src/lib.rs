@@ -41,6 +41,7 @@ mod speculation;
 mod stop;
 mod stream;
 mod sync;
+mod thread;
 
 #[cfg(feature = "async")]
 pub use asynchronous::EventStream;

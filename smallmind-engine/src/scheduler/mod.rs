@@ -13,14 +13,15 @@ pub use prefix::PrefixStats;
 
 use crate::completion::Task;
 use crate::events::{Receiver, channel};
+use crate::thread::spawn;
 use crate::{Engine, Error};
 use queue::{Queue, Ticket};
 use smallmind_abstractions::{
     CancellationToken, GenerationEvent, GenerationRequest, GenerationResult,
 };
-use smallmind_runtime::{CacheType, Error as RuntimeError};
+use smallmind_runtime::CacheType;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 /// Tokens that the context of each request holds where nothing is said.
 const DEFAULT_CONTEXT: usize = 4096;
@@ -124,14 +125,10 @@ impl Scheduler {
         let queue = Arc::new(Queue::new(options.queue));
         let stats = Arc::<Mutex<SchedulerStats>>::default();
         let shared = (engine.clone(), Arc::clone(&queue), Arc::clone(&stats));
-        let worker = thread::Builder::new().name("smallmind-scheduler".to_owned());
-        let log = tracing::dispatcher::get_default(Clone::clone);
-        let worker = worker.spawn(move || {
+        let worker = spawn("smallmind-scheduler", move || {
             let (engine, queue, stats) = shared;
-            let serve = || worker::run(&engine, &queue, &stats, &options, capacity);
-            tracing::dispatcher::with_default(&log, serve);
-        });
-        let worker = worker.map_err(|source| RuntimeError::Threads { threads: 1, source })?;
+            worker::run(&engine, &queue, &stats, &options, capacity);
+        })?;
         Ok(Self { engine, capacity, queue, stats, worker: Some(worker) })
     }
 
