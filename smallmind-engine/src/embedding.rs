@@ -84,12 +84,12 @@ impl EmbeddingModel {
         };
         let network = Network::load(&file, &load, cancel)?;
         let tokenizer = GgufTokenizerFactory::new().build(file.metadata())?;
-        let (tokens, embeddings) = (tokenizer.vocab_size(), network.vocab_size());
+        let (tokens, embeddings) = (tokenizer.vocab_size(), network.vocab_size);
         if tokens != embeddings {
             return Err(Error::VocabularyMismatch { tokens, embeddings });
         }
-        let pooling = options.pooling.unwrap_or_else(|| network.pooling());
-        let trained = || trained_prefixes(network.architecture()).map(str::to_owned);
+        let pooling = options.pooling.unwrap_or(network.pooling);
+        let trained = || trained_prefixes(network.architecture).map(str::to_owned);
         let prefixes = options.prefixes.unwrap_or_else(trained);
         let id = identity(file.metadata(), &network, pooling, &prefixes);
         Ok(Self { id, tokenizer, network, pooling, prefixes })
@@ -97,7 +97,7 @@ impl EmbeddingModel {
 
     /// How many tokens of a text are read.
     pub fn context_length(&self) -> usize {
-        self.network.context_length()
+        self.network.context_length
     }
 
     /// The tokenizer of the file.
@@ -173,7 +173,7 @@ impl Embedder for EmbeddingModel {
     }
 
     fn dimensions(&self) -> usize {
-        self.network.length()
+        self.network.length
     }
 
     fn embed(
@@ -232,7 +232,7 @@ fn identity(
     pooling: Pooling,
     [query, document]: &[String; 2],
 ) -> String {
-    let name = metadata.get::<&str>("general.name").unwrap_or(network.architecture());
-    let (layers, length, most) = (network.layers(), network.length(), network.context_length());
+    let name = metadata.get::<&str>("general.name").unwrap_or(network.architecture);
+    let (layers, length, most) = (network.layers, network.length, network.context_length);
     format!("{name} {layers}x{length} {most} {pooling:?} {query:?} {document:?}")
 }

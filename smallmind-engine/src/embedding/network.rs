@@ -13,9 +13,24 @@ use std::sync::{Mutex, PoisonError};
 const DECODER_TOKENS: usize = 8192;
 
 #[derive(Debug)]
-pub(super) enum Network {
+pub(super) struct Network {
+    pub(super) architecture: &'static str,
+    pub(super) vocab_size: usize,
+    pub(super) layers: usize,
+    /// Values of a vector.
+    pub(super) length: usize,
+    /// Tokens of a text that are read.
+    pub(super) context_length: usize,
+    /// How the file asks for tokens' vectors to become one, or how it is usual:
+    /// only the last token of a decoder has seen all others.
+    pub(super) pooling: Pooling,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
     Encoder { encoder: Box<Encoder>, free: Free<Workspace> },
-    Decoder { model: Box<Model>, free: Free<Context>, pooling: Option<Pooling> },
+    Decoder { model: Box<Model>, free: Free<Context> },
 }
 
 /// Buffers of calls that are over.
@@ -45,57 +60,35 @@ impl Network {
         cancel: &CancellationToken,
     ) -> Result<Self, Error> {
         if EncoderConfig::describes(file.metadata()) {
-            let encoder = Box::new(Encoder::load(file, options, cancel)?);
-            return Ok(Self::Encoder { encoder, free: Free::default() });
+            return Ok(Self::encoder(Encoder::load(file, options, cancel)?));
         }
-        let pooling = Pooling::read(file.metadata())?;
-        let model = Box::new(Model::load(file, options, cancel)?);
-        Ok(Self::Decoder { model, free: Free::default(), pooling })
+        let pooling = Pooling::read(file.metadata())?.unwrap_or(Pooling::Last);
+        Ok(Self::decoder(Model::load(file, options, cancel)?, pooling))
     }
 
-    pub(super) fn architecture(&self) -> &'static str {
-        match self {
-            Self::Encoder { encoder, .. } => encoder.config().architecture,
-            Self::Decoder { model, .. } => model.config().architecture,
-        }
-    }
-
-    pub(super) fn vocab_size(&self) -> usize {
-        match self {
-            Self::Encoder { encoder, .. } => encoder.config().vocab_size,
-            Self::Decoder { model, .. } => model.config().vocab_size,
+    fn encoder(encoder: Encoder) -> Self {
+        let config = encoder.config();
+        Self {
+            architecture: config.architecture,
+            vocab_size: config.vocab_size,
+            layers: config.block_count,
+            length: config.embedding_length,
+            context_length: config.context_length,
+            pooling: config.pooling.unwrap_or(Pooling::Mean),
+            kind: Kind::Encoder { encoder: Box::new(encoder), free: Free::default() },
         }
     }
 
-    pub(super) fn layers(&self) -> usize {
-        match self {
-            Self::Encoder { encoder, .. } => encoder.config().block_count,
-            Self::Decoder { model, .. } => model.config().block_count,
-        }
-    }
-
-    /// Values of a vector.
-    pub(super) fn length(&self) -> usize {
-        match self {
-            Self::Encoder { encoder, .. } => encoder.config().embedding_length,
-            Self::Decoder { model, .. } => model.config().embedding_length,
-        }
-    }
-
-    /// Tokens of a text that are read.
-    pub(super) fn context_length(&self) -> usize {
-        match self {
-            Self::Encoder { encoder, .. } => encoder.config().context_length,
-            Self::Decoder { model, .. } => model.config().context_length.min(DECODER_TOKENS),
-        }
-    }
-
-    /// How the file asks for tokens' vectors to become one, or how it is usual:
-    /// only the last token of a decoder has seen all others.
-    pub(super) fn pooling(&self) -> Pooling {
-        match self {
-            Self::Encoder { encoder, .. } => encoder.config().pooling.unwrap_or(Pooling::Mean),
-            Self::Decoder { pooling, .. } => pooling.unwrap_or(Pooling::Last),
+    fn decoder(model: Model, pooling: Pooling) -> Self {
+        let config = model.config();
+        Self {
+            architecture: config.architecture,
+            vocab_size: config.vocab_size,
+            layers: config.block_count,
+            length: config.embedding_length,
+            context_length: config.context_length.min(DECODER_TOKENS),
+            pooling,
+            kind: Kind::Decoder { model: Box::new(model), free: Free::default() },
         }
     }
 
@@ -107,20 +100,20 @@ impl Network {
         cancel: &CancellationToken,
         mut each: impl FnMut(usize, &[f32]),
     ) -> Result<(), Error> {
-        match self {
-            Self::Encoder { encoder, free } => {
+        match &self.kind {
+            Kind::Encoder { encoder, free } => {
                 let mut workspace = free.take().map_or_else(|| encoder.new_workspace(), Ok)?;
                 let mut rest = encoder.encode(&mut workspace, sequences, cancel)?;
                 for (i, sequence) in sequences.iter().enumerate() {
-                    let (rows, after) = rest.split_at(sequence.len() * self.length());
+                    let (rows, after) = rest.split_at(sequence.len() * self.length);
                     each(i, rows);
                     rest = after;
                 }
                 free.give(workspace);
             }
-            Self::Decoder { model, free, .. } => {
+            Kind::Decoder { model, free } => {
                 // In half precision keys and values would cost exactness.
-                let new = || model.new_context_with(self.context_length(), CacheType::F32);
+                let new = || model.new_context_with(self.context_length, CacheType::F32);
                 let mut context = free.take().map_or_else(new, Ok)?;
                 for (i, sequence) in sequences.iter().enumerate() {
                     context.clear();
