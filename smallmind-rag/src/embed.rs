@@ -28,11 +28,21 @@ pub fn embed_missing(
     progress: &mut dyn FnMut(usize),
     cancel: &CancellationToken,
 ) -> Result<(), Error> {
-    let mut after = ChunkId(0);
+    embed_after(&mut ChunkId(0), store, embedder, progress, cancel)
+}
+
+/// The same for the chunks after `after`, which is then the last of all.
+pub(crate) fn embed_after(
+    after: &mut ChunkId,
+    store: &Store,
+    embedder: &dyn Embedder,
+    progress: &mut dyn FnMut(usize),
+    cancel: &CancellationToken,
+) -> Result<(), Error> {
     loop {
-        let batch = store.without_vectors(after, BATCH, cancel)?;
+        let batch = store.without_vectors(*after, BATCH, cancel)?;
         let Some(last) = batch.last() else { return Ok(()) };
-        after = last.chunk;
+        *after = last.chunk;
         let vectors = embed(embedder, &batch, cancel)?;
         // A chunk that was removed meanwhile needs no vector.
         let ids: Vec<_> = batch.iter().map(|p| p.chunk).collect();

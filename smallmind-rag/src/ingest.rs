@@ -15,10 +15,11 @@ mod rows;
 
 pub use chunk::{Chunking, Measure};
 
+use crate::embed::embed_after;
 use crate::{Error, Fingerprint, Stage, Store, Update, embed_missing};
 use find::Files;
 use prepare::{Outcome, Prepared};
-use smallmind_abstractions::{CancellationToken, Embedder};
+use smallmind_abstractions::{CancellationToken, ChunkId, Embedder};
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -217,13 +218,16 @@ impl<'a> Ingest<'a> {
         let Some(embedder) = self.embedder else { return Ok(()) };
         // Nobody is told where the writer has failed.
         let mut progress = |chunks| drop(send.send(Message::Embedded(chunks)));
-        // An earlier call may have left chunks without vectors.
-        embed_missing(self.store, embedder, &mut progress, cancel)?;
-        while woken.recv().is_ok() {
+        // An earlier call may have left chunks without vectors. What is written
+        // later has higher numbers.
+        let mut after = ChunkId(0);
+        loop {
+            embed_after(&mut after, self.store, embedder, &mut progress, cancel)?;
+            if woken.recv().is_err() {
+                return Ok(());
+            }
             while woken.try_recv().is_ok() {}
-            embed_missing(self.store, embedder, &mut progress, cancel)?;
         }
-        Ok(())
     }
 
     /// Writes a group of files in one transaction.
