@@ -1,6 +1,6 @@
 //! Passages in the order in which a language model would ask the question.
 
-use crate::answer::{LanguageModel, failed};
+use crate::answer::{LanguageModel, stopped};
 use crate::{Generator, Messages};
 use smallmind_abstractions::{CancellationToken, EncodeOptions, Error, Reranker, TokenId};
 
@@ -83,9 +83,8 @@ impl Reranker for LikelihoodReranker {
         let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
         // The session holds the instruction from one passage to the next.
         let session = self.model.session(longest + question.len())?;
-        let stopped = |error| cancel.check().map_or_else(Error::from, |()| failed(error));
         let score = |prompt: &Vec<TokenId>| {
-            let logprobs = session.logprobs(prompt, &question, cancel).map_err(stopped)?;
+            let logprobs = session.logprobs(prompt, &question, cancel).map_err(stopped(cancel))?;
             Ok(logprobs.iter().sum::<f32>() / question.len() as f32)
         };
         prompts.iter().map(score).collect()

@@ -1,6 +1,6 @@
 //! What is found, in a better order.
 
-use crate::hits::sort;
+use crate::hits::best;
 use crate::{Store, text_to_embed};
 use smallmind_abstractions::{
     Access, CancellationToken, Error, Hit, Reranker, Retriever, SearchRequest,
@@ -51,10 +51,8 @@ impl Retriever for Reranked {
         let texts: Vec<_> = texts.iter().map(String::as_str).collect();
         let scores = self.reranker.score(&request.text, &texts, cancel)?;
         let scored = passages.iter().zip(scores);
-        let mut hits: Vec<_> = scored.map(|(p, score)| Hit { chunk: p.chunk, score }).collect();
-        sort(&mut hits);
-        hits.truncate(request.limit);
-        Ok(hits)
+        let hits = scored.map(|(p, score)| Hit { chunk: p.chunk, score }).collect();
+        Ok(best(hits, request.limit))
     }
 }
 

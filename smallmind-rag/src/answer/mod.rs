@@ -9,7 +9,7 @@ mod rewrite;
 #[cfg(feature = "engine")]
 pub use model::LanguageModel;
 #[cfg(feature = "engine")]
-pub(crate) use model::failed;
+pub(crate) use model::stopped;
 pub use prompt::Messages;
 pub use rewrite::{Exchange, standalone_question};
 

@@ -103,15 +103,19 @@ impl Generator for LanguageModel {
         let prompt = self.tokens(messages)?;
         let session = self.session(prompt.len().saturating_add(limit))?;
         let request = GenerationRequest::new(prompt).with_options(options);
-        let stopped = |error| cancel.check().map_or_else(Error::from, |()| failed(error));
-        for event in session.stream(request, cancel.clone()).map_err(stopped)? {
-            show(event.map_err(stopped)?.text());
+        for event in session.stream(request, cancel.clone()).map_err(stopped(cancel))? {
+            show(event.map_err(stopped(cancel))?.text());
         }
         Ok(())
     }
 }
 
-pub(crate) fn failed(error: EngineError) -> Error {
+/// What an error is where `cancel` may have caused it.
+pub(crate) fn stopped(cancel: &CancellationToken) -> impl Fn(EngineError) -> Error {
+    |error| cancel.check().map_or_else(Error::from, |()| failed(error))
+}
+
+fn failed(error: EngineError) -> Error {
     match error {
         EngineError::Encoding(error) => error,
         error => Error::Part { part: "model".to_owned(), reason: error.to_string() },

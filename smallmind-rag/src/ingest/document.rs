@@ -64,19 +64,19 @@ impl<'a> Parts<'a> {
     }
 
     fn plain(&self, ending: &str, text: &str) -> Result<Vec<Chunk>, Fault> {
-        let none = Headings::default();
-        let cutter = self.cutter(&self.title, &none);
+        let is_markdown = matches!(ending, "md" | "markdown");
+        let headings = match is_markdown {
+            true => Headings::of_markdown(text, self.cancel)?,
+            false => Headings::default(),
+        };
+        let cutter = self.cutter(&self.title, &headings);
         match ending {
+            _ if is_markdown => cutter.chunks(text, Structure::Markdown, &headings),
             "csv" => rows::csv(text, b',', &cutter),
             "tsv" => rows::csv(text, b'\t', &cutter),
             "jsonl" | "ndjson" => rows::jsonl(text, &cutter),
-            "md" | "markdown" => {
-                let headings = Headings::of_markdown(text, self.cancel)?;
-                let cutter = self.cutter(&self.title, &headings);
-                cutter.chunks(text, Structure::Markdown, &headings)
-            }
             ending if code::is_code(ending) => code::chunks(text, &cutter),
-            _ => cutter.chunks(text, Structure::Prose, &none),
+            _ => cutter.chunks(text, Structure::Prose, &headings),
         }
     }
 

@@ -8,16 +8,14 @@ use std::sync::{Arc, Mutex, TryLockError};
 
 /// Something in memory that follows the file.
 pub(super) trait Mirror: Clone + Default {
-    /// Which state of the store this is, once it is complete.
-    fn changes(&mut self) -> &mut Option<i64>;
-
     /// Brings it to the state that `connection` sees. Where that is stopped,
     /// the next call goes on with what has been read.
     fn refresh(&mut self, connection: &Connection) -> rusqlite::Result<()>;
 }
 
+/// A mirror, and which state of the store it is, once it is complete.
 #[derive(Debug, Default)]
-pub(super) struct Cache<T>(Mutex<Arc<T>>);
+pub(super) struct Cache<T>(Mutex<(Option<i64>, Arc<T>)>);
 
 impl<T: Mirror> Cache<T> {
     /// The mirror of what `connection` sees. One thread at a time brings it
@@ -37,14 +35,15 @@ impl<T: Mirror> Cache<T> {
             }
         };
         let changes = Some(changes(connection)?);
-        let mut mirror = Arc::unwrap_or_clone(std::mem::take(&mut *shared));
-        let mut refreshed = Ok(());
-        if *mirror.changes() != changes {
-            *mirror.changes() = None;
-            refreshed = mirror.refresh(connection).map(|()| *mirror.changes() = changes);
+        if shared.0 != changes {
+            shared.0 = None;
+            let mut mirror = Arc::unwrap_or_clone(std::mem::take(&mut shared.1));
+            let refreshed = mirror.refresh(connection);
+            shared.1 = Arc::new(mirror);
+            refreshed?;
+            shared.0 = changes;
         }
-        *shared = Arc::new(mirror);
-        refreshed.map(|()| shared.clone())
+        Ok(shared.1.clone())
     }
 }
 

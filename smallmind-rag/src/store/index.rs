@@ -3,6 +3,7 @@
 
 use super::cache::{Mirror, ids};
 use super::groups::{Groups, LABELS};
+use crate::hits::keep_best;
 use crate::{Error, Stage};
 use rusqlite::{Connection, OptionalExtension, Row};
 use smallmind_abstractions::{Access, CancellationToken};
@@ -22,8 +23,6 @@ const QUERY_CODES: i32 = 2047;
 /// Codes of all vectors, in the order of their ids.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
-    /// Which state of the store this is, once it is complete.
-    changes: Option<i64>,
     /// Whose vectors these are; nobody's where there are none.
     pub(super) embedder: Option<Identity>,
     entries: Vec<Entry>,
@@ -68,10 +67,6 @@ impl std::fmt::Display for Identity {
 }
 
 impl Mirror for Index {
-    fn changes(&mut self) -> &mut Option<i64> {
-        &mut self.changes
-    }
-
     fn refresh(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let embedder = Identity::read(connection)?;
         if embedder != self.embedder {
@@ -161,10 +156,7 @@ impl Index {
             let rows = entries.iter().zip(&*products).filter(|(e, _)| allowed(e));
             scores.extend(rows.map(|(e, product)| (*product as f32 * e.scale, e.id)));
         }
-        if scores.len() > limit {
-            scores.select_nth_unstable_by(limit, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            scores.truncate(limit);
-        }
+        keep_best(&mut scores, limit, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         Ok(scores.into_iter().map(|(_, id)| id).collect())
     }
 }

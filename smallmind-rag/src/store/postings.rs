@@ -5,7 +5,7 @@
 //! above the text follows. All three are numbers of seven bits a byte (LEB128).
 
 use crate::Analyzer;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::collections::{BTreeMap, HashMap};
 
 /// Bytes of a block at most: SQLite keeps such a row within a page, and little
@@ -89,13 +89,17 @@ impl Changes {
     }
 }
 
+/// The first chunk of a block, and its entries.
+fn block(row: &Row<'_>) -> rusqlite::Result<(i64, Vec<u8>)> {
+    Ok((row.get(0)?, row.get(1)?))
+}
+
 /// Takes a chunk out of the block it stands in, if it stands in one.
 fn take_out(transaction: &Transaction<'_>, term: &str, chunk: i64) -> rusqlite::Result<()> {
     const FIND: &str = "SELECT first, entries FROM postings
         WHERE term = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1";
     const WRITE: &str = "UPDATE postings SET entries = ?3 WHERE term = ?1 AND first = ?2";
     const DELETE: &str = "DELETE FROM postings WHERE term = ?1 AND first = ?2";
-    let block = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?));
     let found = transaction.prepare_cached(FIND)?.query_row(params![term, chunk], block);
     let Some((first, entries)) = found.optional()? else { return Ok(()) };
     let mut left = Vec::with_capacity(entries.len());
@@ -118,7 +122,6 @@ fn append(transaction: &Transaction<'_>, term: &str, added: &[Posting]) -> rusql
         WHERE term = ?1 ORDER BY first DESC LIMIT 1";
     const WRITE: &str = "REPLACE INTO postings (term, first, entries) VALUES (?1, ?2, ?3)";
     let Some(start) = added.first() else { return Ok(()) };
-    let block = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let last = transaction.prepare_cached(LAST)?.query_row([term], block).optional()?;
     let (mut first, mut entries) = last.unwrap_or_else(|| (start.chunk, Vec::new()));
     let mut write = transaction.prepare_cached(WRITE)?;

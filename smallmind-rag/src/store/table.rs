@@ -7,7 +7,6 @@ use rusqlite::Connection;
 /// All chunks, by rising id.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table {
-    changes: Option<i64>,
     pub(super) rows: Vec<Row>,
     pub(super) groups: Groups,
 }
@@ -22,10 +21,6 @@ pub(super) struct Row {
 }
 
 impl Mirror for Table {
-    fn changes(&mut self) -> &mut Option<i64> {
-        &mut self.changes
-    }
-
     fn refresh(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let live = ids(connection, "SELECT id FROM chunks")?;
         self.rows.retain(|row| live.contains(&row.id));
