@@ -4,6 +4,7 @@
 //!
 //!     cargo run --release -p smallmind-benches --bin sharing -- MODEL.gguf
 
+use serde_json::{Value, json};
 use smallmind_abstractions::{CancellationToken, GenerationRequest};
 use smallmind_engine::scheduler::{Priority, ScheduledStream, Scheduler, SchedulerOptions};
 use smallmind_engine::{Engine, EngineOptions, Error};
@@ -23,18 +24,14 @@ fn main() -> Result<(), Error> {
     let model = std::env::args().nth(1).unwrap_or_default();
     let options = EngineOptions { threads: Some(2), ..Default::default() };
     let engine = Engine::load(model, options, &never)?;
-    let text = format!(
-        "{{\"newcomers\": [{}], \"prefix\": {}}}\n",
-        newcomers(&engine)?.join(", "),
-        prefix(&engine)?
-    );
+    let report = json!({ "newcomers": newcomers(&engine)?, "prefix": prefix(&engine)? });
     // Nobody is left to tell where standard output is gone.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = writeln!(std::io::stdout(), "{report}");
     Ok(())
 }
 
 /// The time to the first token, alone and beside others, by prompt.
-fn newcomers(engine: &Engine) -> Result<Vec<String>, Error> {
+fn newcomers(engine: &Engine) -> Result<Vec<Value>, Error> {
     let scheduler = Scheduler::new(engine.clone(), options(0))?;
     let mut seed = 0;
     let mut wait = |tokens| {
@@ -55,14 +52,13 @@ fn newcomers(engine: &Engine) -> Result<Vec<String>, Error> {
     others.iter_mut().try_for_each(|other| other.next().transpose().map(drop))?;
     let beside = waits()?;
     let rows = PROMPTS.iter().zip(alone).zip(beside);
-    let row = |((prompt, alone), beside)| {
-        format!("{{\"prompt\": {prompt}, \"alone\": {alone}, \"beside\": {beside}}}")
-    };
+    let row =
+        |((prompt, alone), beside)| json!({ "prompt": prompt, "alone": alone, "beside": beside });
     Ok(rows.map(row).collect())
 }
 
 /// Prompts that begin alike, one after another.
-fn prefix(engine: &Engine) -> Result<String, Error> {
+fn prefix(engine: &Engine) -> Result<Value, Error> {
     let scheduler = Scheduler::new(engine.clone(), options(256 << 20))?;
     let mut times = Vec::new();
     for i in 0..REQUESTS {
@@ -72,14 +68,14 @@ fn prefix(engine: &Engine) -> Result<String, Error> {
     }
     let stats = scheduler.stats().prefix;
     let later = times[1..].iter().sum::<f64>() / f64::from(REQUESTS - 1);
-    Ok(format!(
-        "{{\"prompt\": {}, \"requests\": {REQUESTS}, \"first\": {}, \"later\": {later}, \
-         \"hit_rate\": {}, \"bytes\": {}}}",
-        SHARED + OWN,
-        times[0],
-        stats.hit_rate().unwrap_or_default(),
-        stats.bytes
-    ))
+    Ok(json!({
+        "prompt": SHARED + OWN,
+        "requests": REQUESTS,
+        "first": times[0],
+        "later": later,
+        "hit_rate": stats.hit_rate().unwrap_or_default(),
+        "bytes": stats.bytes,
+    }))
 }
 
 fn options(prefix_cache: usize) -> SchedulerOptions {

@@ -171,12 +171,18 @@ fn row(
 
 /// Any tokens will do, the same ones every time.
 pub(super) fn random_tokens(count: usize, vocab_size: usize) -> Vec<TokenId> {
-    let mut state = 1u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        ((state >> 33) % vocab_size as u64) as TokenId
-    };
-    (0..count).map(|_| next()).collect()
+    let mut numbers = Numbers(1);
+    (0..count).map(|_| ((numbers.next() >> 33) % vocab_size as u64) as TokenId).collect()
+}
+
+/// Random numbers, the same ones every time; the upper bits are the better ones.
+pub(super) struct Numbers(pub(super) u64);
+
+impl Numbers {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.0
+    }
 }
 
 fn show(args: &Args, name: &str, file: &ModelFile, params: u64, rows: &[Row]) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! `smallmind bench --cancel`: how long work goes on once it is told to stop.
 
-use super::bench::random_tokens;
+use super::bench::{Numbers, random_tokens};
 use crate::error::Error;
 use serde_json::{Map, json};
 use smallmind_abstractions::{
@@ -33,16 +33,6 @@ impl Phase {
     pub(super) fn percentile(&self, share: f64) -> f64 {
         let at = (share * self.latencies.len() as f64).ceil() as usize;
         self.latencies.get(at.saturating_sub(1)).copied().unwrap_or_default()
-    }
-}
-
-/// Random moments, the same ones every time.
-struct Moments(u64);
-
-impl Moments {
-    fn within(&mut self, whole: Duration) -> Duration {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        whole.mul_f64((self.0 >> 11) as f64 / (1u64 << 53) as f64)
     }
 }
 
@@ -113,11 +103,12 @@ fn phase<T>(
     let started = Instant::now();
     work(&prepared, cancel)?;
     let whole = started.elapsed();
-    let (mut moments, mut latencies) = (Moments(7), Vec::new());
+    let (mut numbers, mut latencies) = (Numbers(7), Vec::new());
     for _ in 0..times {
         cancel.check().map_err(RuntimeError::from)?;
         let prepared = prepare()?;
-        let (moment, token) = (moments.within(whole), cancel.child());
+        let moment = whole.mul_f64((numbers.next() >> 11) as f64 / (1u64 << 53) as f64);
+        let token = cancel.child();
         let (outcome, returned, cancelled) = thread::scope(|scope| {
             let canceller = scope.spawn(|| {
                 thread::sleep(moment);
